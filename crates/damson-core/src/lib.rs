@@ -1,0 +1,2 @@
+//! Damson's protocols as state machines without I/O.
+pub mod persist;
