@@ -1,1 +1,4 @@
 //! damson
+
+pub mod identity;
+pub mod transport;

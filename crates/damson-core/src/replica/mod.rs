@@ -1,0 +1,237 @@
+//! A node's copy of one scope: live dots, a causal context, and what is needed to keep them true.
+//!
+//! ```text
+//!            local writes (Tx)          batches from peers (apply)        transfers (Inbound, Outbound)
+//!                   \                          |                                 /
+//!                    `----------------> live dots + context <-------------------'
+//!                                              |
+//!                                 views (View), digest, rows for the disk
+//! ```
+//!
+//! The rules are listed in ARCHITECTURE.md. Each is decided in one place, which asks [`Rules::holds`].
+
+mod apply;
+mod expiry;
+mod fork;
+mod live;
+mod read;
+mod removals;
+mod rows;
+mod transfer;
+mod waiting;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use damson_crdt::{Actor, CellId, Context, Digest, Dot, Key, Limits, NodeId, Rules};
+
+use live::{Live, Ties};
+use removals::Removals;
+use waiting::Waiting;
+
+pub use apply::Applied;
+pub use read::{Scan, Slot, View};
+pub use rows::{LoadError, Loader};
+pub use transfer::{Chunk, Inbound, Last, TransferError};
+pub use write::{Tx, WriteError};
+
+use crate::scope::ScopeName;
+
+/// Sizes of a replica's buffers.
+#[derive(Debug, Clone)]
+pub struct ReplicaConfig {
+    /// Limits on what one write may hold.
+    pub limits: Limits,
+    /// Removals that are remembered, so that contexts alone can repair a peer. Default 65,536: minutes of a busy
+    /// scope, a few megabytes.
+    pub removals_max: usize,
+    /// Batches of one peer that may wait for what they kill. Default 1,024; what overflows comes by anti-entropy.
+    pub waiting_per_peer_max: usize,
+    /// How long a batch may wait, in milliseconds. Default 10,000: several rounds of anti-entropy.
+    pub waiting_ms_max: u64,
+}
+
+/// A node's copy of a scope.
+#[derive(Debug)]
+pub struct Replica {
+    name: ScopeName,
+    actor: Actor,
+    rules: Rules,
+    config: ReplicaConfig,
+    live: Live,
+    context: Context,
+    removals: Removals,
+    waiting: Waiting,
+    /// Transfers to others: the cells that each has still to send, those that change meanwhile included.
+    outbound: BTreeMap<u64, transfer::Outbound>,
+    changes: Changes,
+    fork: fork::Fork,
+    /// Counter cells of ours in which others left traces that we have to absorb.
+    traces: BTreeSet<CellId>,
+    counters: Counters,
+}
+
+/// What changed since it was last asked for: for the disk and for watchers.
+#[derive(Debug, Default)]
+struct Changes {
+    cells: BTreeSet<CellId>,
+    actors: BTreeSet<Actor>,
+    removals: Vec<(u64, Dot)>,
+    forgotten: Vec<(u64, Dot)>,
+    floor: bool,
+    unconfirmed: bool,
+    keys: BTreeSet<Key>,
+}
+
+/// What happened in a replica, counted since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Local batches.
+    pub written: u64,
+    /// Batches from peers that were new.
+    pub applied: u64,
+    /// Batches from peers that were known.
+    pub duplicates: u64,
+    /// Batches that had to wait for what they kill.
+    pub waited: u64,
+    /// Batches dropped because too many waited or one waited too long. Anti-entropy brings them.
+    pub overflowed: u64,
+    /// Merges that left concurrent live dots in a cell.
+    pub conflicts: u64,
+    /// Batches whose time lay further ahead than the permitted drift.
+    pub future: u64,
+}
+
+impl Default for ReplicaConfig {
+    fn default() -> Self {
+        Self { limits: Limits::default(), removals_max: 1 << 16, waiting_per_peer_max: 1 << 10, waiting_ms_max: 10_000 }
+    }
+}
+
+impl Replica {
+    /// An empty replica.
+    pub fn new(name: ScopeName, actor: Actor, config: ReplicaConfig, rules: Rules) -> Self {
+        Self {
+            name,
+            actor,
+            rules,
+            live: Live::new(Ties { me: actor.node, rules }),
+            context: Context::default(),
+            removals: Removals::new(),
+            waiting: Waiting::new(config.waiting_per_peer_max),
+            outbound: BTreeMap::new(),
+            changes: Changes::default(),
+            fork: fork::Fork::default(),
+            traces: BTreeSet::new(),
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// The scope.
+    pub fn name(&self) -> &ScopeName {
+        &self.name
+    }
+
+    /// In whose name local writes are issued.
+    pub fn actor(&self) -> Actor {
+        self.actor
+    }
+
+    /// The node that this replica belongs to.
+    pub fn node(&self) -> NodeId {
+        self.actor.node
+    }
+
+    /// The limits on writes.
+    pub fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// Every dot ever seen.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The dead dots that the removal log no longer explains.
+    pub fn floor(&self) -> &Context {
+        self.removals.floor()
+    }
+
+    /// How many removals are remembered.
+    pub fn removals(&self) -> usize {
+        self.removals.len()
+    }
+
+    /// How many batches wait for what they kill.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// How many dots are alive.
+    pub fn live_dots(&self) -> usize {
+        self.live.dots()
+    }
+
+    /// All live dots in order, with their cells.
+    pub fn dots(&self) -> impl Iterator<Item = (Dot, &CellId)> {
+        self.live.all_dots()
+    }
+
+    /// Bytes of values that are alive.
+    pub fn user_bytes(&self) -> u64 {
+        self.live.user_bytes()
+    }
+
+    /// How many keys exist, expired ones that nobody has killed yet included.
+    pub fn keys(&self) -> usize {
+        self.live.existing()
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// 16 bytes over name, context and live dots: equal on replicas that agree. Costs time in proportion to the actors
+    /// in the context, not to the state.
+    pub fn digest(&self) -> Digest {
+        Digest::of_scope(self.name.as_str(), &self.context, self.live.fingerprint())
+    }
+
+    /// The keys changed since this was last called.
+    pub fn take_changed_keys(&mut self) -> BTreeSet<Key> {
+        std::mem::take(&mut self.changes.keys)
+    }
+
+    /// What this replica means at a wall time.
+    pub fn view(&self, wall_ms: u64) -> View<'_> {
+        View::new(self, wall_ms)
+    }
+
+    /// Changes the cells named by an edit, and everything that has to know.
+    fn edit(&mut self, id: &CellId, change: impl FnOnce(&mut damson_crdt::Cell)) {
+        self.live.edit(id, change);
+        for outbound in self.outbound.values_mut() {
+            outbound.changed(id, self.rules);
+        }
+        self.changes.keys.insert(id.key.clone());
+        self.changes.cells.insert(id.clone());
+    }
+
+    fn remember_removal(&mut self, dot: Dot, target: damson_crdt::Target) {
+        let position = self.removals.push(dot, target);
+        self.changes.removals.push((position, dot));
+        // In portions, so that the floor is not rewritten with each removal.
+        if self.removals.len() > self.config.removals_max + self.config.removals_max / 8 {
+            self.truncate_removals(self.config.removals_max);
+        }
+    }
+
+    /// Forgets all but the newest removals, as happens by itself beyond `removals_max`.
+    pub fn truncate_removals(&mut self, keep: usize) {
+        let forgotten = self.removals.truncate_to(keep);
+        self.changes.floor |= !forgotten.is_empty();
+        self.changes.forgotten.extend(forgotten);
+    }
+}

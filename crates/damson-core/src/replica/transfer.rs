@@ -1,0 +1,265 @@
+//! Handing state from one replica to another: the receiver enters the source's context as a whole, with the last cell
+//! (rule 3).
+//!
+//! The source opens an *outbound* transfer for what the receiver has seen. It sends the cells behind the missing dots,
+//! or, when a missing dot lies below its floor, all cells. Cells that change at the source meanwhile are sent again; the
+//! last chunk and the context that goes with it are of one instant. The receiver stages everything and commits at the
+//! end. A transfer that is given up leaves no trace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use damson_crdt::{Cell, CellId, Context, Dot, Key, Rule, Rules, Target};
+
+use super::Replica;
+use crate::time::Time;
+
+/// A part of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chunk {
+    /// Cells with what is alive of them at the source; none means that nothing is.
+    pub cells: Vec<(CellId, Cell)>,
+    /// Keys that were cleared: the receiver's cells of them that were not sent are empty at the source.
+    pub cleared: Vec<Key>,
+    /// Present in the last chunk.
+    pub last: Option<Last>,
+}
+
+/// What the last chunk of a transfer carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Last {
+    /// All cells were sent: what was not sent is empty at the source.
+    pub whole: bool,
+    /// The source's context at this instant.
+    pub context: Context,
+    /// The removals behind the dots that were missing.
+    pub removals: Vec<(Dot, Target)>,
+    /// The missing dots that the source's removal log cannot explain.
+    pub floor: Context,
+}
+
+/// The receiving end of a transfer.
+#[derive(Debug, Default)]
+pub struct Inbound {
+    staged: BTreeMap<CellId, Cell>,
+    cleared: BTreeSet<Key>,
+}
+
+/// A transfer that cannot be believed. Nothing of it was applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// A live dot that its own source has not seen.
+    #[error("the source sent the live dot {0:?} outside its own context")]
+    OutsideContext(Dot),
+}
+
+/// The sending end.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    seen: Context,
+    whole: bool,
+    todo: BTreeSet<CellId>,
+    cleared: BTreeSet<Key>,
+}
+
+impl Outbound {
+    pub fn changed(&mut self, id: &CellId, rules: Rules) {
+        if rules.holds(Rule::StaleContext) {
+            self.todo.insert(id.clone());
+        }
+    }
+}
+
+impl Replica {
+    /// Opens a transfer to a receiver that has seen this. Returns whether it takes the whole state.
+    pub fn open_outbound(&mut self, id: u64, seen: Context) -> bool {
+        let missing = self.context.minus(&seen);
+        let whole = missing.meets(self.removals.floor()) && self.rules.holds(Rule::FloorIgnored);
+        let mut outbound = Outbound { seen, whole, todo: BTreeSet::new(), cleared: BTreeSet::new() };
+        if whole {
+            outbound.todo.extend(self.live.cells().map(|(id, _)| id));
+        } else {
+            self.find_behind(&missing, &mut outbound);
+        }
+        self.outbound.insert(id, outbound);
+        whole
+    }
+
+    /// Gives up a transfer, or ends one.
+    pub fn close_outbound(&mut self, id: u64) {
+        self.outbound.remove(&id);
+    }
+
+    /// The next part of a transfer, of about `bytes_max` bytes; `None` when it is not open. The last part closes it.
+    pub fn next_chunk(&mut self, id: u64, bytes_max: usize) -> Option<Chunk> {
+        let outbound = self.outbound.get_mut(&id)?;
+        let mut chunk = Chunk { cleared: std::mem::take(&mut outbound.cleared).into_iter().collect(), ..Chunk::default() };
+        let mut bytes = 0;
+        while bytes < bytes_max
+            && let Some(id) = outbound.todo.pop_first()
+        {
+            let cell = self.live.cell(&id).cloned().unwrap_or_default();
+            bytes += id.key.len() + id.path.as_bytes().len() + 48;
+            bytes += cell.dots().iter().map(|live| 48 + live.payload.user_bytes()).sum::<usize>();
+            chunk.cells.push((id, cell));
+        }
+        if outbound.todo.is_empty() {
+            let outbound = self.outbound.remove(&id)?;
+            chunk.last = Some(self.last_of(&outbound));
+        }
+        Some(chunk)
+    }
+
+    /// Ends a transfer at the receiver: all cells and the context at once.
+    pub fn commit_inbound(&mut self, inbound: Inbound, last: &Last, now: Time) -> Result<(), TransferError> {
+        let dots = inbound.staged.values().flat_map(|cell| cell.dots());
+        if let Some(stray) = dots.map(|live| live.dot).find(|dot| !last.context.contains(*dot)) {
+            return Err(TransferError::OutsideContext(stray));
+        }
+        let missing = last.context.minus(&self.context);
+        let empty = Cell::default();
+        for id in self.empty_at_source(&inbound, last.whole) {
+            self.join_cell(&id, &empty, &last.context);
+        }
+        for (id, cell) in &inbound.staged {
+            self.join_cell(id, cell, &last.context);
+        }
+        self.enter(&missing, last, now);
+        Ok(())
+    }
+
+    /// The mistake that [`Rule::EarlyContext`] names: to enter the source's context before its cells.
+    pub fn enter_early(&mut self, context: &Context) {
+        if !self.rules.holds(Rule::EarlyContext) {
+            self.context.union(context);
+            self.changes.actors.extend(context.iter().map(|(actor, _)| actor));
+        }
+    }
+
+    fn find_behind(&self, missing: &Context, outbound: &mut Outbound) {
+        for (actor, seen) in missing.iter() {
+            for &(first, last) in seen.pairs() {
+                let range = damson_crdt::DotRange { actor, first, last };
+                outbound.todo.extend(self.live.in_range(range).map(|(_, id)| id.clone()));
+                for (_, target) in self.removals.in_range(range) {
+                    self.find_target(target, outbound);
+                }
+            }
+        }
+    }
+
+    fn find_target(&self, target: &Target, outbound: &mut Outbound) {
+        match target {
+            Target::Cell(id) => _ = outbound.todo.insert(id.clone()),
+            Target::Key(key) => {
+                let entry = self.live.entry(key).into_iter().flat_map(super::live::Entry::cells);
+                let ids = entry.map(|(path, _)| CellId { key: key.clone(), path: path.clone() });
+                outbound.todo.extend(ids);
+                outbound.cleared.insert(key.clone());
+            }
+        }
+    }
+
+    fn last_of(&self, outbound: &Outbound) -> Last {
+        let missing = self.context.minus(&outbound.seen);
+        let ranges = missing.iter().flat_map(|(actor, seen)| {
+            seen.pairs().iter().map(move |&(first, last)| damson_crdt::DotRange { actor, first, last })
+        });
+        let removals = ranges.flat_map(|range| self.removals.in_range(range));
+        Last {
+            whole: outbound.whole,
+            context: self.context.clone(),
+            removals: removals.map(|(dot, target)| (dot, target.clone())).collect(),
+            floor: missing.intersection(self.removals.floor()),
+        }
+    }
+
+    /// Our cells that the source has not sent although it would have, if anything were alive there.
+    fn empty_at_source(&self, inbound: &Inbound, whole: bool) -> Vec<CellId> {
+        let unsent = |id: &CellId| !inbound.staged.contains_key(id);
+        if whole {
+            return self.live.cells().map(|(id, _)| id).filter(unsent).collect();
+        }
+        let cleared = inbound.cleared.iter().filter_map(|key| self.live.entry(key).map(|entry| (key, entry)));
+        let ids = cleared.flat_map(|(key, entry)| {
+            entry.cells().map(|(path, _)| CellId { key: key.clone(), path: path.clone() })
+        });
+        ids.filter(unsent).collect()
+    }
+
+    fn join_cell(&mut self, id: &CellId, theirs: &Cell, their_context: &Context) {
+        let empty = Cell::default();
+        let mine = self.live.cell(id).unwrap_or(&empty);
+        let joined = mine.join(&self.context, theirs, their_context, self.rules);
+        if joined == *mine {
+            return;
+        }
+        self.counters.conflicts += u64::from(joined.dots().len() > 1);
+        self.note_traces_in(id, &joined);
+        self.edit(id, |cell| *cell = joined);
+    }
+
+    fn note_traces_in(&mut self, id: &CellId, cell: &Cell) {
+        let traced = cell.dots().iter().any(|live| matches!(live.payload, damson_crdt::Payload::Seen(_)));
+        if traced && self.owns(id) {
+            self.traces.insert(id.clone());
+        }
+    }
+
+    /// After loading: traces that were not absorbed before the stop.
+    pub(super) fn note_own_traces(&mut self) {
+        let own: Vec<(CellId, Cell)> =
+            self.live.cells().filter(|(id, _)| self.owns(id)).map(|(id, cell)| (id, cell.clone())).collect();
+        own.iter().for_each(|(id, cell)| self.note_traces_in(id, cell));
+    }
+
+    fn enter(&mut self, missing: &Context, last: &Last, now: Time) {
+        if last.whole {
+            self.raise_floor_for_unexplained(missing);
+        } else {
+            for (dot, target) in last.removals.iter().filter(|(dot, _)| missing.contains(*dot)) {
+                self.remember_removal(*dot, target.clone());
+            }
+            if self.rules.holds(Rule::LogGap) {
+                self.raise_floor(&last.floor);
+            }
+        }
+        self.context.union(&last.context);
+        for (actor, _) in missing.iter() {
+            self.changes.actors.insert(actor);
+            self.drain(actor, now);
+        }
+    }
+
+    /// Dead dots taken by a whole transfer are not in our log (rule 4).
+    fn raise_floor_for_unexplained(&mut self, missing: &Context) {
+        if !self.rules.holds(Rule::FloorNotRaised) {
+            return;
+        }
+        let mut dead = missing.clone();
+        for (actor, seen) in missing.iter() {
+            let ranges = seen.pairs().iter().map(|&(first, last)| damson_crdt::DotRange { actor, first, last });
+            let alive: Context = ranges.flat_map(|range| self.live.in_range(range)).map(|(dot, _)| dot).collect();
+            dead = dead.minus(&alive);
+        }
+        self.raise_floor(&dead);
+    }
+
+    fn raise_floor(&mut self, dots: &Context) {
+        dots.iter().for_each(|(actor, seen)| self.removals.raise_floor(Dot::new(actor, seen.max())));
+        self.changes.floor |= !dots.is_empty();
+    }
+}
+
+impl Inbound {
+    /// Takes the next part of the transfer. A cell sent again replaces what was staged.
+    pub fn stage(&mut self, chunk: Chunk) {
+        self.staged.extend(chunk.cells);
+        self.cleared.extend(chunk.cleared);
+    }
+
+    /// How many cells are staged.
+    pub fn cells(&self) -> usize {
+        self.staged.len()
+    }
+}

@@ -1,0 +1,95 @@
+//! Batches that kill what we have not seen: they wait, bounded for each peer and by age.
+//!
+//! What overflows or has waited too long is dropped without a trace: not in the context, not forwarded. Anti-entropy
+//! brings it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use damson_crdt::{Actor, Batch, NodeId};
+
+use crate::time::Time;
+
+#[derive(Debug)]
+pub(super) struct Waiting {
+    batches: BTreeMap<u64, Waiter>,
+    /// Which wait for a dot of an actor.
+    by_actor: BTreeMap<Actor, BTreeSet<u64>>,
+    by_peer: BTreeMap<NodeId, usize>,
+    names: BTreeSet<(Actor, u64)>,
+    next: u64,
+    per_peer_max: usize,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    batch: Batch,
+    peer: NodeId,
+    since: Time,
+    needs: Actor,
+}
+
+impl Waiting {
+    pub fn new(per_peer_max: usize) -> Self {
+        Self {
+            batches: BTreeMap::new(),
+            by_actor: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
+            names: BTreeSet::new(),
+            next: 0,
+            per_peer_max,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// Is this batch waiting already? A second copy is a duplicate.
+    pub fn holds(&self, batch: &Batch) -> bool {
+        self.names.contains(&(batch.actor, batch.first))
+    }
+
+    /// Keeps a batch until a dot of `needs` arrives. Gives it back when the peer has too many waiting.
+    pub fn push(&mut self, batch: Batch, peer: NodeId, needs: Actor, now: Time) -> Result<(), Batch> {
+        let used = self.by_peer.entry(peer).or_default();
+        if *used >= self.per_peer_max {
+            return Err(batch);
+        }
+        *used += 1;
+        self.names.insert((batch.actor, batch.first));
+        self.by_actor.entry(needs).or_default().insert(self.next);
+        self.batches.insert(self.next, Waiter { batch, peer, since: now, needs });
+        self.next += 1;
+        Ok(())
+    }
+
+    /// Takes out what waited for a dot of this actor, oldest first.
+    pub fn take(&mut self, actor: Actor) -> Vec<(Batch, NodeId)> {
+        let ids = self.by_actor.remove(&actor).unwrap_or_default();
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Drops what has waited since before `since`, and returns how many.
+    pub fn drop_older(&mut self, since: Time) -> usize {
+        let old: Vec<u64> = self.batches.iter().filter(|(_, w)| w.since < since).map(|(id, _)| *id).collect();
+        old.iter().filter_map(|id| self.remove(*id)).count()
+    }
+
+    fn remove(&mut self, id: u64) -> Option<(Batch, NodeId)> {
+        let waiter = self.batches.remove(&id)?;
+        self.names.remove(&(waiter.batch.actor, waiter.batch.first));
+        if let Some(ids) = self.by_actor.get_mut(&waiter.needs) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_actor.remove(&waiter.needs);
+            }
+        }
+        if let Some(used) = self.by_peer.get_mut(&waiter.peer) {
+            *used -= 1;
+            if *used == 0 {
+                self.by_peer.remove(&waiter.peer);
+            }
+        }
+        Some((waiter.batch, waiter.peer))
+    }
+}

@@ -1,0 +1,346 @@
+//! Local writes: one transaction becomes one atomic batch with one time.
+//!
+//! Each method checks before it changes anything, so that one that fails leaves nothing behind. What a transaction wrote
+//! before a failing step stays, as in a Redis transaction: the caller decides whether to go on.
+
+use bytes::Bytes;
+use damson_crdt::{
+    Batch, Cell, CellId, Dot, Hlc, Key, Kills, Kind, Leaf, LimitError, Operation, Payload, Target, view,
+};
+
+use super::Replica;
+use super::read::{Slot, View, integer};
+
+/// A write that was refused. Nothing of it was applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The key or field is of another type.
+    #[error("the key holds a {holds}, not a {wanted}; nothing was written")]
+    WrongType {
+        /// Its visible type.
+        holds: Kind,
+        /// The type that the operation needs.
+        wanted: Kind,
+    },
+    /// Something is over its limit.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// Arithmetic on a string that is no number.
+    #[error("the value is not an integer or out of range; nothing was written")]
+    NotInteger,
+    /// The result would not fit into 64 bits.
+    #[error("increment or decrement would overflow; nothing was written")]
+    Overflow,
+    /// The scope cannot be written yet: a first transfer fills it.
+    #[error("the scope is being loaded from a peer; nothing was written, try again shortly")]
+    Loading,
+    /// The node does not host the scope.
+    #[error("this node does not host the scope; nothing was written")]
+    NotHosted,
+    /// There are too many scopes.
+    #[error("the limit of {limit} scopes is reached; nothing was written")]
+    TooManyScopes {
+        /// The limit.
+        limit: usize,
+    },
+    /// The disk has failed: nothing more is acknowledged.
+    #[error("storage has failed, the write is not acknowledged: {cause}")]
+    Storage {
+        /// What the disk said.
+        cause: String,
+    },
+    /// The node has stopped.
+    #[error("the node has stopped; nothing was written")]
+    Stopped,
+}
+
+/// A transaction: the operations of one atomic batch.
+#[derive(Debug)]
+pub struct Tx<'a> {
+    replica: &'a mut Replica,
+    hlc: Hlc,
+    wall_ms: u64,
+    first: u64,
+    ops: Vec<Operation>,
+}
+
+impl Replica {
+    /// Begins a transaction at a time that is greater than all that this node has seen.
+    pub fn begin(&mut self, hlc: Hlc, wall_ms: u64) -> Tx<'_> {
+        self.remember_base();
+        let first = self.context.top(self.actor) + 1;
+        Tx { replica: self, hlc, wall_ms, first, ops: Vec::new() }
+    }
+
+    /// Absorbs the traces that others left in our counters' cells; `None` when there are none.
+    pub fn absorb_traces(&mut self, hlc: Hlc, wall_ms: u64) -> Option<Batch> {
+        if self.traces.is_empty() {
+            return None;
+        }
+        let traces = std::mem::take(&mut self.traces);
+        let mut tx = self.begin(hlc, wall_ms);
+        traces.iter().for_each(|id| tx.absorb(id));
+        tx.commit()
+    }
+}
+
+impl Tx<'_> {
+    /// What is visible now, this transaction's own writes included.
+    pub fn view(&self) -> View<'_> {
+        self.replica.view(self.wall_ms)
+    }
+
+    /// Ends the transaction. `None` when nothing was written.
+    pub fn commit(self) -> Option<Batch> {
+        if self.ops.is_empty() {
+            return None;
+        }
+        self.replica.counters.written += 1;
+        Some(Batch { actor: self.replica.actor, first: self.first, hlc: self.hlc, ops: self.ops.into() })
+    }
+
+    /// Writes a last-writer-wins register.
+    pub fn put_register(&mut self, slot: &Slot, value: Bytes, expires_ms: Option<u64>) -> Result<(), WriteError> {
+        self.check_value(&value)?;
+        self.settle(slot, Kind::Register)?;
+        self.put(slot.cell(Leaf::Register), Payload::Value { bytes: value, expires_ms });
+        Ok(())
+    }
+
+    /// Writes a multi-value register: the values seen here are replaced, concurrent ones stay.
+    pub fn put_multi(&mut self, slot: &Slot, value: Bytes) -> Result<(), WriteError> {
+        self.check_value(&value)?;
+        self.settle(slot, Kind::Multi)?;
+        self.put(slot.cell(Leaf::Multi), Payload::value(value));
+        Ok(())
+    }
+
+    /// Sets a Redis string, whatever the key held before.
+    pub fn set_text(&mut self, key: &Key, value: Bytes, expires_ms: Option<u64>) -> Result<(), WriteError> {
+        self.check_value(&value)?;
+        let slot = Slot::key(key.clone());
+        self.check_slot(&slot)?;
+        let base = slot.cell(Leaf::Text);
+        self.clear_all_but(&slot, |id| *id == base);
+        self.put(base, Payload::Value { bytes: value, expires_ms });
+        Ok(())
+    }
+
+    /// Adds to the number in a Redis string, and returns the sum.
+    pub fn add_text(&mut self, key: &Key, n: i64) -> Result<i64, WriteError> {
+        let slot = Slot::key(key.clone());
+        self.settle(&slot, Kind::Text)?;
+        let now = match self.view().text(&slot) {
+            Some(text) => integer(&text).ok_or(WriteError::NotInteger)?,
+            None => 0,
+        };
+        let sum = now.checked_add(n).ok_or(WriteError::Overflow)?;
+        self.count(slot.cell(Leaf::TextCount(self.replica.actor)), n)?;
+        Ok(sum)
+    }
+
+    /// Adds to a counter (a negative number subtracts), and returns the sum.
+    pub fn add(&mut self, slot: &Slot, n: i64) -> Result<i64, WriteError> {
+        self.settle(slot, Kind::Counter)?;
+        let sum = self.view().counter(slot).unwrap_or(0).checked_add(n).ok_or(WriteError::Overflow)?;
+        self.count(slot.cell(Leaf::Count(self.replica.actor)), n)?;
+        Ok(sum)
+    }
+
+    /// Writes a number into a register that keeps the greatest.
+    pub fn put_max(&mut self, slot: &Slot, n: i64) -> Result<(), WriteError> {
+        self.settle(slot, Kind::Max)?;
+        if self.view().max(slot).is_none_or(|greatest| greatest < n) {
+            self.put(slot.cell(Leaf::Max), Payload::Max(n));
+        }
+        Ok(())
+    }
+
+    /// Sets a flag whose enabling (`Kind::EnableWins`) or disabling (`Kind::DisableWins`) wins.
+    ///
+    /// # Panics
+    /// With a kind that is no flag.
+    pub fn set_flag(&mut self, slot: &Slot, kind: Kind, on: bool) -> Result<(), WriteError> {
+        let leaf = match kind {
+            Kind::EnableWins => Leaf::EnableWins,
+            Kind::DisableWins => Leaf::DisableWins,
+            other => panic!("{other} is no flag"),
+        };
+        self.settle(slot, kind)?;
+        self.put(slot.cell(leaf), Payload::Flag(on));
+        Ok(())
+    }
+
+    /// Adds an element to a set. False when it was there already; it is written all the same, so that it survives a
+    /// concurrent removal.
+    pub fn set_add(&mut self, slot: &Slot, element: &[u8]) -> Result<bool, WriteError> {
+        LimitError::check("set element bytes", element.len(), self.replica.limits().element_bytes_max)?;
+        self.settle(slot, Kind::Set)?;
+        let new = !self.view().set_contains(slot, element);
+        self.put(slot.cell(Leaf::Element(element)), Payload::Present);
+        Ok(new)
+    }
+
+    /// Removes an element from a set. False when it was not there.
+    pub fn set_remove(&mut self, slot: &Slot, element: &[u8]) -> Result<bool, WriteError> {
+        self.expect(slot, Kind::Set)?;
+        Ok(self.kill(&slot.cell(Leaf::Element(element))))
+    }
+
+    /// Removes a field of a map, whatever its type. False when it was not there.
+    pub fn map_remove(&mut self, slot: &Slot, name: &[u8]) -> Result<bool, WriteError> {
+        self.expect(slot, Kind::Map)?;
+        Ok(self.remove(&slot.field(name)))
+    }
+
+    /// Removes a key or a field of a map: all that is seen of it. False when it did not exist.
+    pub fn remove(&mut self, slot: &Slot) -> bool {
+        let existed = self.view().kind(slot).is_some();
+        self.clear_all_but(slot, |_| false);
+        existed
+    }
+
+    /// Sets when a key ends (milliseconds since 1970), or that it does not. False when the key does not exist.
+    pub fn expire(&mut self, key: &Key, ends_ms: Option<u64>) -> bool {
+        let slot = Slot::key(key.clone());
+        let exists = self.view().kind(&slot).is_some();
+        if exists {
+            self.put(slot.cell(Leaf::Expiry), Payload::Expires(ends_ms));
+        }
+        exists
+    }
+
+    /// How many operations the batch has so far.
+    pub fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// True when nothing was written so far.
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    fn check_value(&self, value: &Bytes) -> Result<(), WriteError> {
+        Ok(LimitError::check("value bytes", value.len(), self.replica.limits().value_bytes_max)?)
+    }
+
+    fn check_slot(&self, slot: &Slot) -> Result<(), WriteError> {
+        let limits = self.replica.limits();
+        LimitError::check("key bytes", slot.key.len(), limits.key_bytes_max)?;
+        LimitError::check("depth of nested fields", slot.prefix.fields().count(), limits.depth_max)?;
+        let longest = slot.prefix.fields().map(<[u8]>::len).max().unwrap_or(0);
+        LimitError::check("field name bytes", longest, limits.element_bytes_max)?;
+        // A write may take one operation for each concurrent actor besides its own; leave room well before the limit.
+        Ok(LimitError::check("operations in a batch", self.ops.len() + 64, limits.batch_ops_max)?)
+    }
+
+    /// Is the slot of this type, or absent?
+    fn expect(&self, slot: &Slot, wanted: Kind) -> Result<(), WriteError> {
+        self.check_slot(slot)?;
+        let path = slot.prefix.fields().scan(Slot::key(slot.key.clone()), |at, name| {
+            let outer = at.clone();
+            *at = at.field(name);
+            Some(outer)
+        });
+        for outer in path {
+            self.expect_here(&outer, Kind::Map)?;
+        }
+        self.expect_here(slot, wanted)
+    }
+
+    fn expect_here(&self, slot: &Slot, wanted: Kind) -> Result<(), WriteError> {
+        match self.view().kind(slot) {
+            Some(holds) if holds != wanted => Err(WriteError::WrongType { holds, wanted }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Prepares a write of a type: refused when another type is visible; what is hidden, or expired, is killed first
+    /// (rule 7).
+    fn settle(&mut self, slot: &Slot, wanted: Kind) -> Result<(), WriteError> {
+        self.expect(slot, wanted)?;
+        let Some(entry) = self.replica.live.entry(&slot.key) else { return Ok(()) };
+        let expired = entry.end_ms(self.replica.live.ties()).is_some_and(|end| end <= self.wall_ms);
+        if expired {
+            self.clear_all_but(&Slot::key(slot.key.clone()), |_| false);
+        } else if entry.outer_kinds(&slot.prefix).is_some_and(|outer| outer != (wanted, wanted)) {
+            let prefix = slot.prefix.clone();
+            self.clear_all_but(slot, |id| id.path.kind_below(&prefix).is_none_or(|kind| kind == wanted));
+        }
+        Ok(())
+    }
+
+    /// Kills all that is seen below a slot but for what is kept. Counters are reset, the rest is cleared.
+    fn clear_all_but(&mut self, slot: &Slot, keep: impl Fn(&CellId) -> bool) {
+        let Some(entry) = self.replica.live.entry(&slot.key) else { return };
+        let ids = entry.below(&slot.prefix).map(|(path, _)| CellId { key: slot.key.clone(), path: path.clone() });
+        let dying = ids.filter(|id| !keep(id));
+        let (counters, plain): (Vec<_>, Vec<_>) =
+            dying.partition(|id| matches!(id.path.last(), Leaf::Count(_) | Leaf::TextCount(_)));
+        match plain.as_slice() {
+            [] => {}
+            [id] => _ = self.kill(id),
+            many => {
+                let cells = many.iter().filter_map(|id| self.replica.live.cell(id));
+                let kills = Kills::of(cells.flat_map(|cell| cell.dots().iter().map(|live| live.dot)));
+                self.issue(Operation { target: Target::Key(slot.key.clone()), kills, payload: None });
+            }
+        }
+        counters.iter().for_each(|id| self.reset(id));
+    }
+
+    /// Takes away what is seen of one actor's share of a counter (rule 10).
+    pub(super) fn reset(&mut self, id: &CellId) {
+        let Some(cell) = self.replica.live.cell(id) else { return };
+        if self.replica.owns(id) {
+            self.kill(id);
+        } else if cell.dots().iter().any(|live| live.payload.is_substance()) {
+            let trace = view::reset(cell, self.replica.rules);
+            self.put(id.clone(), trace);
+        }
+    }
+
+    fn count(&mut self, id: CellId, n: i64) -> Result<(), WriteError> {
+        let empty = Cell::default();
+        let cell = self.replica.live.cell(&id).unwrap_or(&empty);
+        let payload = view::count(cell, self.next_dot().seq, n, self.replica.rules).ok_or(WriteError::Overflow)?;
+        self.put(id, payload);
+        Ok(())
+    }
+
+    fn absorb(&mut self, id: &CellId) {
+        let seq = self.next_dot().seq;
+        let absorbed = self.replica.live.cell(id).and_then(|cell| view::absorb(cell, seq, self.replica.rules));
+        match absorbed {
+            Some(Some(payload)) => self.put(id.clone(), payload),
+            Some(None) => _ = self.kill(id),
+            None => {}
+        }
+    }
+
+    /// Kills what is seen of a cell. False, and no operation, when there is nothing.
+    fn kill(&mut self, id: &CellId) -> bool {
+        let Some(kills) = self.replica.live.cell(id).map(Cell::kills) else { return false };
+        self.issue(Operation { target: Target::Cell(id.clone()), kills, payload: None });
+        true
+    }
+
+    fn put(&mut self, id: CellId, payload: Payload) {
+        let kills = self.replica.live.cell(&id).map(Cell::kills).unwrap_or_default();
+        self.issue(Operation { target: Target::Cell(id), kills, payload: Some(payload) });
+    }
+
+    fn next_dot(&self) -> Dot {
+        Dot::new(self.replica.actor, self.first + self.ops.len() as u64)
+    }
+
+    fn issue(&mut self, op: Operation) {
+        let dot = self.next_dot();
+        self.replica.save_own_counter(&op);
+        let batch = Batch { actor: dot.actor, first: self.first, hlc: self.hlc, ops: [].into() };
+        self.replica.execute(dot, &batch, &op);
+        self.replica.cover(damson_crdt::DotRange { actor: dot.actor, first: dot.seq, last: dot.seq });
+        self.ops.push(op);
+    }
+}

@@ -1,0 +1,59 @@
+//! Names of keyspaces.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The name of a scope: 1 to 64 bytes of letters, digits, `.`, `-`, `_`, `:` and `~`. Names that begin with `~` belong
+/// to the system.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeName(Arc<str>);
+
+/// The text is no scope name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a scope name is 1 to {max} of a-z A-Z 0-9 . - _ : ~, got {got:?}", max = ScopeName::BYTES_MAX)]
+pub struct ScopeNameError {
+    got: String,
+}
+
+impl ScopeName {
+    /// Longest name, in bytes.
+    pub const BYTES_MAX: usize = 64;
+
+    /// The scope of the roster.
+    pub fn roster() -> Self {
+        Self(Arc::from("~roster"))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Does the scope belong to the system, and not to users?
+    pub fn is_system(&self) -> bool {
+        self.0.starts_with('~')
+    }
+}
+
+impl FromStr for ScopeName {
+    type Err = ScopeNameError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeNameError> {
+        let sound = (1..=Self::BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:~".contains(&b));
+        if sound { Ok(Self(text.into())) } else { Err(ScopeNameError { got: text.chars().take(80).collect() }) }
+    }
+}
+
+impl fmt::Display for ScopeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ScopeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

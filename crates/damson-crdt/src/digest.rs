@@ -1,0 +1,76 @@
+//! Hashes by which two replicas see that they agree.
+
+use std::fmt;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::cell::{CellId, LiveDot};
+use crate::codec;
+use crate::context::Context;
+use crate::rules::{Rule, Rules};
+
+/// The wrapping sum of the hashes of live dots: independent of order, kept up to date as dots come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fingerprint(u128);
+
+/// 16 bytes over a scope's name, its context and its live dots. Equal on replicas that agree.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Digest(pub [u8; 16]);
+
+impl Fingerprint {
+    /// A dot came alive in a cell.
+    pub fn add(&mut self, cell: &CellId, live: &LiveDot, rules: Rules) {
+        self.0 = self.0.wrapping_add(content_hash(cell, live, rules));
+    }
+
+    /// A dot died.
+    pub fn remove(&mut self, cell: &CellId, live: &LiveDot, rules: Rules) {
+        self.0 = self.0.wrapping_sub(content_hash(cell, live, rules));
+    }
+}
+
+impl Digest {
+    /// The digest of one scope.
+    pub fn of_scope(name: &str, seen: &Context, live: Fingerprint) -> Self {
+        let mut bytes = Vec::with_capacity(64 + seen.actors() * 32);
+        bytes.extend_from_slice(&(name.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(name.as_bytes());
+        codec::encode_context(&mut bytes, seen);
+        bytes.extend_from_slice(&live.0.to_be_bytes());
+        Self(xxh3_128(&bytes).to_be_bytes())
+    }
+
+    /// One digest over several, in their order.
+    pub fn of_all(digests: impl IntoIterator<Item = Self>) -> Self {
+        let bytes: Vec<u8> = digests.into_iter().flat_map(|digest| digest.0).collect();
+        Self(xxh3_128(&bytes).to_be_bytes())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Covers what a dot says and not the dot alone, so that damage and forks show.
+fn content_hash(cell: &CellId, live: &LiveDot, rules: Rules) -> u128 {
+    let mut bytes = Vec::with_capacity(96 + cell.key.len() + live.payload.user_bytes());
+    bytes.extend_from_slice(&live.dot.actor.to_bytes());
+    bytes.extend_from_slice(&live.dot.seq.to_be_bytes());
+    if rules.holds(Rule::DigestDotsOnly) {
+        bytes.extend_from_slice(&live.hlc.0.to_be_bytes());
+        bytes.extend_from_slice(&(cell.key.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(&cell.key);
+        bytes.extend_from_slice(&(cell.path.as_bytes().len() as u64).to_be_bytes());
+        bytes.extend_from_slice(cell.path.as_bytes());
+        codec::encode_payload(&mut bytes, &live.payload);
+    }
+    xxh3_128(&bytes)
+}

@@ -1,0 +1,264 @@
+//! The store on disk: fjall, a log-structured database with one journal for all its keyspaces.
+
+use std::error::Error;
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use damson_core::persist::{Row, Table};
+use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode};
+
+use crate::data_dir::{DataDir, DatabaseClaim, exists};
+use crate::health::Health;
+use crate::journal_tail::JournalTails;
+use crate::mark::MarkFile;
+use crate::store::{Durability, LoadReport, Store, Visit};
+use crate::{StoreError, batch, durable_file, mark, seal};
+
+/// Block cache, in bytes. Rows are read once, in order, at a start; a cache only helps compaction a little.
+const CACHE_BYTES: u64 = 4 << 20;
+
+/// Rows of one table that are held in memory until they move from the journal to a file of their own, in bytes. The
+/// node has its state in memory already, so this is held twice; smaller means more and smaller files.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+
+/// Threads for compaction. It must keep up with the writes, not be fast.
+const WORKER_THREADS: usize = 1;
+
+/// Rows in a fjall database: one keyspace for each table, one atomic batch across them.
+pub struct FjallStore {
+    tables: [Keyspace; Table::ALL.len()],
+    database: Database,
+    mark: MarkFile,
+    journal_bytes_cut: u64,
+    health: Health,
+    folder: PathBuf,
+    // Last, so that the directory is given up after the database is closed.
+    _claim: DatabaseClaim,
+}
+
+impl FjallStore {
+    /// Opens the database of `dir`, or creates it. The store keeps the directory owned.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if it cannot be trusted: then [`DataDir::set_aside`] and open again.
+    /// [`StoreError::InUse`] if a store is open on it, [`StoreError::Io`] if the system refuses.
+    pub fn open(dir: &DataDir) -> Result<Self, StoreError> {
+        let claim = dir.claim_database()?;
+        let folder = claim.folder();
+        if !exists(&folder)? {
+            create(&claim)?;
+        }
+        let mark = MarkFile::read(folder.join("clean-stop"))?;
+        let (database, tables, journal_bytes_cut) = open_rows(&folder)?;
+        Ok(Self {
+            tables,
+            database,
+            mark,
+            journal_bytes_cut,
+            health: Health::default(),
+            folder,
+            _claim: claim,
+        })
+    }
+
+    /// Hands the rows to the database as one batch.
+    fn write(&self, rows: &[Row], mode: PersistMode) -> Result<(), StoreError> {
+        let mut batch = self.database.batch().durability(Some(mode));
+        for ((table, key), value) in batch::last_writes(rows) {
+            let keyspace = &self.tables[table as usize];
+            match value {
+                Some(value) => batch.insert(keyspace, key, seal::seal(table, key, value)),
+                None => batch.remove(keyspace, key),
+            }
+        }
+        // An empty batch does not persist, but what came before it may still have to.
+        let outcome = if batch.is_empty() { self.database.persist(mode) } else { batch.commit() };
+        outcome.map_err(|error| self.write_failed(error))
+    }
+
+    fn write_failed(&self, error: fjall::Error) -> StoreError {
+        StoreError::Write { path: self.folder.clone(), source: Box::new(error) }
+    }
+}
+
+impl fmt::Debug for FjallStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FjallStore")
+            .field("folder", &self.folder)
+            .field("health", &self.health)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store for FjallStore {
+    fn load(&mut self, visit: &mut Visit<'_>) -> Result<LoadReport, StoreError> {
+        let mut report = LoadReport {
+            journal_bytes_cut: self.journal_bytes_cut,
+            mark_damaged: self.mark.is_damaged(),
+            ..LoadReport::default()
+        };
+        for table in Table::ALL {
+            let mut rows = self.tables[table as usize].iter();
+            let mut next = || rows.next().map(Guard::into_inner).transpose();
+            while let Some((key, sealed)) = reading(&self.folder, &mut next)? {
+                report.visit(table, &key, seal::unseal(table, &key, &sealed), visit);
+            }
+        }
+        Ok(report)
+    }
+
+    fn commit(&mut self, rows: &[Row], durability: Durability) -> Result<(), StoreError> {
+        self.health.check()?;
+        batch::check(rows)?;
+        let unmarked = self.mark.take().map(drop);
+        let outcome = unmarked.and_then(|()| self.write(rows, persist_mode(durability)));
+        self.health.note(outcome)
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.health.check()?;
+        let outcome = self.database.persist(persist_mode(Durability::Flushed));
+        self.health.note(outcome.map_err(|error| self.write_failed(error)))
+    }
+
+    fn take_mark(&mut self) -> Result<Option<Bytes>, StoreError> {
+        self.health.check()?;
+        let outcome = self.mark.take();
+        self.health.note(outcome)
+    }
+
+    fn leave_mark(&mut self, mark: &[u8]) -> Result<(), StoreError> {
+        self.health.check()?;
+        mark::check(mark)?;
+        self.flush()?;
+        let outcome = self.mark.leave(mark);
+        self.health.note(outcome)
+    }
+}
+
+/// How far the journal has to get.
+///
+/// `SyncData` (fdatasync) is enough: it writes the length of the file with the data and leaves out only times, and the
+/// database flushes file and directory in full whenever it begins a journal.
+fn persist_mode(durability: Durability) -> PersistMode {
+    match durability {
+        Durability::Written => PersistMode::Buffer,
+        Durability::Flushed => PersistMode::SyncData,
+    }
+}
+
+/// Creates an empty database under another name and moves it to its place when it is whole: the database itself cannot
+/// be opened again after a crash in the middle of its creation.
+fn create(claim: &DatabaseClaim) -> Result<(), StoreError> {
+    let unfinished = claim.unfinished_folder();
+    if exists(&unfinished)? {
+        fs::remove_dir_all(&unfinished)
+            .map_err(StoreError::io("remove the unfinished database", &unfinished))?;
+    }
+    let rows = rows_folder(&unfinished);
+    fs::create_dir_all(&rows).map_err(StoreError::io("create the database", &rows))?;
+    reading(&unfinished, || create_tables(&rows))?;
+    durable_file::flush_parent(&rows)?;
+    durable_file::rename(&unfinished, &claim.folder())
+}
+
+fn create_tables(rows: &Path) -> fjall::Result<()> {
+    let database = open_database(rows)?;
+    for table in Table::ALL {
+        database.keyspace(keyspace_name(table), keyspace_options)?;
+    }
+    database.persist(PersistMode::SyncAll)
+}
+
+/// Opens what was created before, and counts the bytes of the journal that are lost by it.
+fn open_rows(folder: &Path) -> Result<(Database, [Keyspace; Table::ALL.len()], u64), StoreError> {
+    let rows = rows_folder(folder);
+    // The database would create what is missing, and so hide that it is gone.
+    if !exists(&rows.join("version"))? {
+        return Err(damaged(folder, "its version file is missing"));
+    }
+    let tails = JournalTails::before_replay(&rows).map_err(StoreError::io("read the journal in", &rows))?;
+    let database = reading(folder, || open_database(&rows))?;
+    if let Some(missing) =
+        Table::ALL.into_iter().find(|table| !database.keyspace_exists(keyspace_name(*table)))
+    {
+        return Err(damaged(folder, format!("its table {missing:?} is missing")));
+    }
+    let tables = reading(folder, || open_tables(&database))?;
+    let bytes_cut = tails.bytes_cut().map_err(StoreError::io("read the journal in", &rows))?;
+    Ok((database, tables, bytes_cut))
+}
+
+fn open_database(rows: &Path) -> fjall::Result<Database> {
+    Database::builder(rows).cache_size(CACHE_BYTES).worker_threads(WORKER_THREADS).open()
+}
+
+fn open_tables(database: &Database) -> fjall::Result<[Keyspace; Table::ALL.len()]> {
+    let open = |table| database.keyspace(keyspace_name(table), keyspace_options);
+    let [cells, contexts, removals, meta] = Table::ALL.map(open);
+    Ok([cells?, contexts?, removals?, meta?])
+}
+
+fn keyspace_options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+}
+
+/// Part of the disk format.
+fn keyspace_name(table: Table) -> &'static str {
+    match table {
+        Table::Cells => "cells",
+        Table::Contexts => "contexts",
+        Table::Removals => "removals",
+        Table::Meta => "meta",
+    }
+}
+
+fn rows_folder(folder: &Path) -> PathBuf {
+    folder.join("rows")
+}
+
+/// Runs a part of the database that reads files.
+///
+/// Some of its checks panic where the files make no sense. Bytes on a disk must not bring the process down, since every
+/// restart would end the same way.
+fn reading<T>(folder: &Path, read: impl FnOnce() -> fjall::Result<T>) -> Result<T, StoreError> {
+    match panic::catch_unwind(AssertUnwindSafe(read)) {
+        Ok(outcome) => outcome.map_err(|error| unreadable(folder, error)),
+        Err(_) => Err(damaged(folder, "the database gave up reading it")),
+    }
+}
+
+fn damaged(folder: &Path, cause: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    StoreError::Damaged { path: folder.to_owned(), source: cause.into() }
+}
+
+/// Tells damage from a system that refuses: a full disk or missing permission is no reason to set a database aside.
+fn unreadable(folder: &Path, error: fjall::Error) -> StoreError {
+    match error {
+        fjall::Error::Io(source) | fjall::Error::Storage(LsmError::Io(source))
+            if !is_damage(source.kind()) =>
+        {
+            StoreError::Io { action: "open the database", path: folder.to_owned(), source }
+        }
+        fjall::Error::Locked => StoreError::InUse { path: folder.to_owned() },
+        error => damaged(folder, error),
+    }
+}
+
+/// Files that are missing, in the way, too short or senseless.
+fn is_damage(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::AlreadyExists
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidData
+            | ErrorKind::InvalidInput
+            | ErrorKind::Other
+    )
+}

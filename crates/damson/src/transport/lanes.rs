@@ -1,0 +1,238 @@
+//! What waits to be sent on one link: two bounded queues, of which the urgent one is always emptied first.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+use super::LinkLimits;
+
+/// Which of a link's two queues a frame waits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Small frames that must not wait, such as liveness probes. They overtake all queued bulk frames; only what is
+    /// already on its way to the wire (64 KiB, or one frame if that is larger) is before them.
+    Urgent,
+    /// Everything else.
+    Bulk,
+}
+
+/// Why a frame was not queued. The link is as it was, and the frame was not sent and will not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The lane has no room; the peer reads more slowly than this node sends.
+    #[error("the link's queue is full")]
+    Full,
+    /// The link has ended or is ending.
+    #[error("the link is closed")]
+    Closed,
+    /// The frame is above `frame_bytes_max`, which the peer would not accept either.
+    #[error("a frame of {bytes} bytes is above the limit of {limit}")]
+    TooLarge {
+        /// The frame's length.
+        bytes: usize,
+        /// The configured `frame_bytes_max`.
+        limit: usize,
+    },
+}
+
+/// What [`Lanes::take`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// One frame or more.
+    Frames,
+    /// Nothing at the moment; wait with [`Lanes::filled`].
+    Nothing,
+    /// Nothing, and there never will be.
+    Finished,
+}
+
+/// The queues between a link's senders (any number) and the one task that empties them.
+pub(super) struct Lanes {
+    limits: LinkLimits,
+    queues: Mutex<Queues>,
+    /// Wakes the emptying task when there is something for it, or when the lanes are closed.
+    filled: Notify,
+    closed: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Queues {
+    urgent: Queue,
+    bulk: Queue,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Queue {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Lanes {
+    pub(super) fn new(limits: LinkLimits) -> Lanes {
+        Lanes { limits, queues: Mutex::default(), filled: Notify::new(), closed: watch::Sender::new(false) }
+    }
+
+    pub(super) fn push(&self, lane: Lane, frame: Bytes) -> Result<(), SendError> {
+        let limit = self.limits.frame_bytes_max;
+        if frame.len() > limit {
+            return Err(SendError::TooLarge { bytes: frame.len(), limit });
+        }
+        let mut queues = self.queues.lock();
+        if queues.closed {
+            return Err(SendError::Closed);
+        }
+        let was_empty = queues.is_empty();
+        let queue = match lane {
+            Lane::Urgent => &mut queues.urgent,
+            Lane::Bulk => &mut queues.bulk,
+        };
+        queue.push(frame, &self.limits)?;
+        drop(queues);
+        // Whoever empties the lanes looks again before it sleeps, so only the first frame needs to wake it.
+        if was_empty {
+            self.filled.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Moves frames to `into`, urgent ones first, until they have `bytes_max` bytes; at least one, if there is any.
+    pub(super) fn take(&self, into: &mut Vec<Bytes>, bytes_max: usize) -> Taken {
+        let mut queues = self.queues.lock();
+        let mut bytes = 0;
+        while let Some(frame) = queues.pop() {
+            bytes += frame.len();
+            into.push(frame);
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        match (into.is_empty(), queues.closed) {
+            (false, _) => Taken::Frames,
+            (true, false) => Taken::Nothing,
+            (true, true) => Taken::Finished,
+        }
+    }
+
+    /// Waits until there may be something to take, or the lanes are closed. For one task only.
+    pub(super) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    /// Accepts no more; what is queued can still be taken.
+    pub(super) fn close(&self) {
+        self.queues.lock().closed = true;
+        self.closed.send_replace(true);
+        self.filled.notify_one();
+    }
+
+    /// Accepts no more and forgets what is queued.
+    pub(super) fn kill(&self) {
+        *self.queues.lock() = Queues { closed: true, ..Queues::default() };
+        self.close();
+    }
+
+    /// Waits until the lanes are closed.
+    pub(super) async fn closed(&self) {
+        // An error would mean that the sender is gone, and we hold it.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+}
+
+impl Queues {
+    fn is_empty(&self) -> bool {
+        self.urgent.frames.is_empty() && self.bulk.frames.is_empty()
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        self.urgent.pop().or_else(|| self.bulk.pop())
+    }
+}
+
+impl Queue {
+    fn push(&mut self, frame: Bytes, limits: &LinkLimits) -> Result<(), SendError> {
+        let bytes = self.bytes + frame.len();
+        if bytes > limits.queue_bytes_max || self.frames.len() >= limits.queue_frames_max {
+            return Err(SendError::Full);
+        }
+        self.bytes = bytes;
+        self.frames.push_back(frame);
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let frame = self.frames.pop_front()?;
+        self.bytes -= frame.len();
+        Some(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lanes() -> Lanes {
+        Lanes::new(LinkLimits {
+            frame_bytes_max: 8,
+            queue_bytes_max: 10,
+            queue_frames_max: 3,
+            ..LinkLimits::default()
+        })
+    }
+
+    #[test]
+    fn urgent_frames_overtake_bulk_frames_and_each_lane_keeps_its_order() {
+        let lanes = lanes();
+        for (lane, frame) in
+            [(Lane::Bulk, "b1"), (Lane::Urgent, "u1"), (Lane::Bulk, "b2"), (Lane::Urgent, "u2")]
+        {
+            lanes.push(lane, frame.into()).unwrap();
+        }
+        let mut taken = Vec::new();
+        assert_eq!(lanes.take(&mut taken, usize::MAX), Taken::Frames);
+        assert_eq!(taken, ["u1", "u2", "b1", "b2"]);
+    }
+
+    #[test]
+    fn each_lane_has_its_own_limits_in_bytes_and_frames() {
+        let lanes = lanes();
+        lanes.push(Lane::Bulk, Bytes::from_static(&[0; 8])).unwrap();
+        assert_eq!(lanes.push(Lane::Bulk, Bytes::from_static(&[0; 3])), Err(SendError::Full));
+        for _ in 0..3 {
+            lanes.push(Lane::Urgent, Bytes::from_static(&[0])).unwrap();
+        }
+        assert_eq!(lanes.push(Lane::Urgent, Bytes::new()), Err(SendError::Full));
+        let too_large = SendError::TooLarge { bytes: 9, limit: 8 };
+        assert_eq!(lanes.push(Lane::Urgent, Bytes::from_static(&[0; 9])), Err(too_large));
+    }
+
+    #[test]
+    fn taking_makes_room_and_stops_at_the_number_of_bytes_asked_for() {
+        let lanes = lanes();
+        lanes.push(Lane::Bulk, Bytes::from_static(&[1; 8])).unwrap();
+        lanes.push(Lane::Bulk, Bytes::from_static(&[2; 2])).unwrap();
+        let mut taken = Vec::new();
+        assert_eq!(lanes.take(&mut taken, 1), Taken::Frames);
+        assert_eq!(taken.len(), 1);
+        lanes.push(Lane::Bulk, Bytes::from_static(&[3; 8])).unwrap();
+    }
+
+    #[test]
+    fn closed_lanes_give_what_they_have_and_killed_lanes_nothing() {
+        for (kill, expected) in [(false, Taken::Frames), (true, Taken::Finished)] {
+            let lanes = lanes();
+            lanes.push(Lane::Bulk, "late".into()).unwrap();
+            if kill {
+                lanes.kill()
+            } else {
+                lanes.close()
+            }
+            assert_eq!(lanes.push(Lane::Bulk, "later".into()), Err(SendError::Closed));
+            assert_eq!(lanes.take(&mut Vec::new(), 1), expected);
+            assert_eq!(lanes.take(&mut Vec::new(), 1), Taken::Finished);
+        }
+    }
+}
