@@ -29,7 +29,7 @@ rules! {
     JoinForgetsDead "join-keeps-dead" "A join keeps dots that the other side saw die.";
     ApplyBeforeKilled "apply-before-killed" "An operation is applied before what it kills is covered.";
     OverflowCovered "overflow-covered" "A waiting operation that is dropped enters the context all the same.";
-    EarlyContext "early-context" "A transfer enters the source's context at its start, the cells later.";
+    EarlyContext "early-context" "A transfer's context is entered with its first cells, not with its last.";
     StaleContext "stale-context" "Cells that changed at the source during a transfer are not sent again.";
     FloorIgnored "floor-ignored" "The removal log is believed to explain what it has forgotten.";
     FloorNotRaised "floor-not-raised" "The floor is not raised for dead dots taken by a whole transfer.";

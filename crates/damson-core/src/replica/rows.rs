@@ -5,7 +5,7 @@
 //! Contexts  scope | actor                       the numbers seen of it, as a context of one actor
 //! Removals  scope | 'r' | position              a removal: its dot and target
 //!           scope | 'f'                         the floor
-//! Meta      scope | 'u'                         where the unconfirmed operations begin
+//! Meta      scope | 'u'                         our life, and where its unconfirmed operations begin
 //!           scope | 'c' | name of the cell      an own counter cell as it was then
 //! ```
 //! A scope is one byte of length and its name. The name of a cell is 'n', the length of its key, its key and its path;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use damson_crdt::codec::{self, CodecError};
-use damson_crdt::{Actor, Cell, CellId, Context, Dot, DotRange, Limits, Path, Rules, Target};
+use damson_crdt::{Actor, Cell, CellId, Context, Dot, DotRange, Life, Limits, Path, Rules, Target};
 use minicbor::Encoder;
 use minicbor::decode::Decoder;
 
@@ -110,7 +110,7 @@ impl Replica {
 
     fn unconfirmed_rows(&mut self, rows: &mut Vec<Row>) {
         let base = match self.fork.state {
-            State::Since(base) => Some(Bytes::copy_from_slice(&base.to_be_bytes())),
+            State::Since(base) => Some([self.actor.life.0.to_be_bytes(), base.to_be_bytes()].concat().into()),
             State::Open | State::Confirmed => None,
         };
         rows.push(Row { table: Table::Meta, key: key_of(&self.name, &[b"u"]), value: base });
@@ -176,7 +176,11 @@ impl Loader {
                 let removal = read_removal(value, &limits)?;
                 self.removals.insert((scope, number(position)?), removal);
             }
-            (Table::Meta, Some((b'u', _))) => replica.fork.state = State::Since(number(value)?),
+            (Table::Meta, Some((b'u', _))) => {
+                let (life, base) = value.split_at_checked(8).ok_or(CodecError::Impossible("a base cut short"))?;
+                replica.actor.life = Life(number(life)?);
+                replica.fork.state = State::Since(number(base)?);
+            }
             (Table::Meta, Some((b'c', rest))) => {
                 let (id, cell) = read_cell(rest, value, &limits)?;
                 replica.fork.stored.insert(id.clone());

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use damson_crdt::{Cell, CellId, Context, Dot, Key, Rule, Rules, Target};
+use damson_crdt::{Cell, CellId, Context, Digest, Dot, Key, Rule, Rules, Target};
 
 use super::Replica;
 use crate::time::Time;
@@ -35,6 +35,8 @@ pub struct Last {
     pub removals: Vec<(Dot, Target)>,
     /// The missing dots that the source's removal log cannot explain.
     pub floor: Context,
+    /// The source's digest at this instant: a receiver with the same context must have the same.
+    pub digest: Digest,
 }
 
 /// The receiving end of a transfer.
@@ -103,7 +105,8 @@ impl Replica {
             bytes += cell.dots().iter().map(|live| 48 + live.payload.user_bytes()).sum::<usize>();
             chunk.cells.push((id, cell));
         }
-        if outbound.todo.is_empty() {
+        let early = !self.rules.holds(Rule::EarlyContext);
+        if outbound.todo.is_empty() || early {
             let outbound = self.outbound.remove(&id)?;
             chunk.last = Some(self.last_of(&outbound));
         }
@@ -126,14 +129,6 @@ impl Replica {
         }
         self.enter(&missing, last, now);
         Ok(())
-    }
-
-    /// The mistake that [`Rule::EarlyContext`] names: to enter the source's context before its cells.
-    pub fn enter_early(&mut self, context: &Context) {
-        if !self.rules.holds(Rule::EarlyContext) {
-            self.context.union(context);
-            self.changes.actors.extend(context.iter().map(|(actor, _)| actor));
-        }
     }
 
     fn find_behind(&self, missing: &Context, outbound: &mut Outbound) {
@@ -171,6 +166,7 @@ impl Replica {
             context: self.context.clone(),
             removals: removals.map(|(dot, target)| (dot, target.clone())).collect(),
             floor: missing.intersection(self.removals.floor()),
+            digest: self.digest(),
         }
     }
 

@@ -73,6 +73,11 @@ impl Replica {
         Tx { replica: self, hlc, wall_ms, first, ops: Vec::new() }
     }
 
+    /// Have others left traces in our counters' cells that we have not absorbed?
+    pub fn has_traces(&self) -> bool {
+        !self.traces.is_empty()
+    }
+
     /// Absorbs the traces that others left in our counters' cells; `None` when there are none.
     pub fn absorb_traces(&mut self, hlc: Hlc, wall_ms: u64) -> Option<Batch> {
         if self.traces.is_empty() {

@@ -198,7 +198,8 @@ mod tests {
         let fail = async { application.next_dial().await.unwrap().failed(io::Error::other("no route")) };
         let (dialed, ()) = tokio::join!(node.dial("b"), fail);
         assert!(dialed.unwrap_err().to_string().contains("no route"));
-        let (dialed, _) = tokio::join!(node.dial("b"), application.next_dial());
+        let forget = async { drop(application.next_dial().await) };
+        let (dialed, ()) = tokio::join!(node.dial("b"), forget);
         assert!(matches!(dialed, Err(TransportError::Connect { .. })));
         drop(application);
         assert!(matches!(node.dial("b").await, Err(TransportError::Closed)));

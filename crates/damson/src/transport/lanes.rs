@@ -226,9 +226,9 @@ mod tests {
             let lanes = lanes();
             lanes.push(Lane::Bulk, "late".into()).unwrap();
             if kill {
-                lanes.kill()
+                lanes.kill();
             } else {
-                lanes.close()
+                lanes.close();
             }
             assert_eq!(lanes.push(Lane::Bulk, "later".into()), Err(SendError::Closed));
             assert_eq!(lanes.take(&mut Vec::new(), 1), expected);

@@ -195,7 +195,7 @@ impl Endpoint {
         }
         self.undelivered.fetch_add(frame.len(), Ordering::Relaxed);
         if self.inbox.send(frame).await.is_err() {
-            future::pending().await
+            future::pending::<()>().await;
         }
     }
 

@@ -1,0 +1,330 @@
+//! Failure detection: SWIM's probes, with the local health awareness of Lifeguard.
+//!
+//! Das, Gupta, Motivala, "SWIM" (2002), sections 3 and 4: probe one member each period, in rounds over a shuffled list;
+//! when it does not answer in time ask others to probe it; when nobody reached it by the end of the period, suspect it;
+//! when it does not refute, declare it dead. Dadgar, Phillips, Currey, "Lifeguard" (2018): a node whose own probes fail,
+//! or that runs late, doubts itself first and waits longer.
+//!
+//! A member that was heard in any way since it was suspected is not declared dead by us.
+
+use std::collections::BTreeMap;
+
+use damson_crdt::NodeId;
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+
+use super::roster::MemberState;
+use crate::time::Time;
+
+/// Timing of failure detection.
+#[derive(Debug, Clone)]
+pub struct LivenessConfig {
+    /// A member is probed this often, in milliseconds. Default 500: SWIM's period, short because links stay open.
+    pub period_ms: u64,
+    /// After this time without an answer others are asked, in milliseconds. Default 200, far above a round trip.
+    pub timeout_ms: u64,
+    /// How many others are asked. Default 3, as in SWIM.
+    pub indirect: usize,
+    /// A suspect has this long to refute, in milliseconds. Default 1,500, so that a crash is known everywhere within 3 s.
+    pub suspicion_ms: u64,
+    /// How far doubt in ourselves stretches our time-outs. Default 8, Lifeguard's.
+    pub health_max: u64,
+}
+
+/// What liveness wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LivenessEffect {
+    /// Ping this member over its link.
+    Ping {
+        /// Whom.
+        peer: NodeId,
+        /// To be returned.
+        nonce: u64,
+    },
+    /// Ask `via` to ping `target`.
+    Ask {
+        /// Whom to ask.
+        via: NodeId,
+        /// Whom it shall ping.
+        target: NodeId,
+        /// To be returned.
+        nonce: u64,
+    },
+    /// We judge a member.
+    Judge {
+        /// Whom.
+        target: NodeId,
+        /// Suspect or dead.
+        state: MemberState,
+    },
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Liveness {
+    config: LivenessConfig,
+    rng: ChaCha8Rng,
+    ring: Vec<NodeId>,
+    next_probe: Time,
+    next_nonce: u64,
+    probes: BTreeMap<u64, Probe>,
+    suspects: BTreeMap<NodeId, Suspicion>,
+    heard: BTreeMap<NodeId, Time>,
+    /// 0 when all is well: how far we doubt ourselves.
+    health: u64,
+    ticked: Time,
+}
+
+#[derive(Debug)]
+struct Probe {
+    target: NodeId,
+    asked: Option<Time>,
+    fails: Time,
+}
+
+#[derive(Debug)]
+struct Suspicion {
+    since: Time,
+    ends: Time,
+}
+
+impl Default for LivenessConfig {
+    fn default() -> Self {
+        Self { period_ms: 500, timeout_ms: 200, indirect: 3, suspicion_ms: 1_500, health_max: 8 }
+    }
+}
+
+impl Liveness {
+    /// A state machine that draws from `rng`.
+    pub fn new(config: LivenessConfig, rng: ChaCha8Rng, now: Time) -> Self {
+        Self {
+            config,
+            rng,
+            ring: Vec::new(),
+            next_probe: now,
+            next_nonce: 1,
+            probes: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            health: 0,
+            ticked: now,
+        }
+    }
+
+    /// How far we doubt ourselves: 0 when all is well.
+    pub fn health(&self) -> u64 {
+        self.health
+    }
+
+    /// When [`Liveness::tick`] wants to be called.
+    pub fn deadline(&self) -> Time {
+        let probes = self.probes.values().map(|probe| probe.asked.unwrap_or(probe.fails));
+        let suspects = self.suspects.values().map(|suspicion| suspicion.ends);
+        probes.chain(suspects).fold(self.next_probe, Time::min)
+    }
+
+    /// Something came from this member.
+    pub fn heard(&mut self, peer: NodeId, now: Time) {
+        self.heard.insert(peer, now);
+    }
+
+    /// A probe was answered, by the member itself or by one that we asked.
+    pub fn answered(&mut self, target: NodeId, nonce: u64, now: Time) {
+        if self.probes.get(&nonce).is_some_and(|probe| probe.target == target) {
+            self.probes.remove(&nonce);
+            self.health = self.health.saturating_sub(1);
+            self.heard.insert(target, now);
+        }
+    }
+
+    /// A link broke: probe its member now, through others.
+    pub fn link_down(&mut self, peer: NodeId, now: Time, others: &[NodeId], fx: &mut Vec<LivenessEffect>) {
+        let nonce = self.new_probe(peer, now);
+        self.ask_others(nonce, others, fx);
+    }
+
+    /// A member's record changed.
+    pub fn member_changed(&mut self, id: NodeId, state: Option<MemberState>, now: Time) {
+        match state {
+            Some(MemberState::Suspect) => {
+                let ends = now.plus_ms(self.stretched(self.config.suspicion_ms));
+                self.suspects.entry(id).or_insert(Suspicion { since: now, ends });
+            }
+            Some(MemberState::Alive) => _ = self.suspects.remove(&id),
+            Some(MemberState::Dead | MemberState::Left) | None => self.forget(id),
+        }
+    }
+
+    /// Does what is due. `members` are those to probe, `linked` those that can be reached directly.
+    pub fn tick(&mut self, now: Time, members: &[NodeId], linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
+        if now.ms_since(self.ticked) > self.config.period_ms * 3 && self.ticked != Time::default() {
+            self.ran_late(now);
+        }
+        self.ticked = now;
+        self.check_probes(now, linked, fx);
+        self.check_suspects(now, fx);
+        if now >= self.next_probe {
+            self.next_probe = now.plus_ms(self.config.period_ms * 3 / 4 + self.draw(self.config.period_ms / 2));
+            if let Some(target) = self.next_target(members) {
+                self.probe(target, now, linked, fx);
+            }
+        }
+    }
+
+    fn probe(&mut self, target: NodeId, now: Time, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
+        let nonce = self.new_probe(target, now);
+        if linked.contains(&target) {
+            fx.push(LivenessEffect::Ping { peer: target, nonce });
+        } else {
+            self.ask_others(nonce, linked, fx);
+        }
+    }
+
+    fn new_probe(&mut self, target: NodeId, now: Time) -> u64 {
+        let nonce = self.next_nonce;
+        self.next_nonce += 1;
+        let asked = now.plus_ms(self.stretched(self.config.timeout_ms));
+        let fails = now.plus_ms(self.stretched(self.config.period_ms));
+        self.probes.insert(nonce, Probe { target, asked: Some(asked), fails });
+        nonce
+    }
+
+    fn ask_others(&mut self, nonce: u64, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
+        let Some(probe) = self.probes.get_mut(&nonce) else { return };
+        probe.asked = None;
+        let target = probe.target;
+        let mut others: Vec<NodeId> = linked.iter().copied().filter(|other| *other != target).collect();
+        for _ in 0..self.config.indirect.min(others.len()) {
+            let at = self.draw(others.len() as u64);
+            let via = others.swap_remove(usize::try_from(at).expect("an index"));
+            fx.push(LivenessEffect::Ask { via, target, nonce });
+        }
+    }
+
+    fn check_probes(&mut self, now: Time, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
+        let due: Vec<u64> =
+            self.probes.iter().filter(|(_, p)| p.asked.is_some_and(|at| now >= at)).map(|(n, _)| *n).collect();
+        due.into_iter().for_each(|nonce| self.ask_others(nonce, linked, fx));
+        let failed: Vec<u64> = self.probes.iter().filter(|(_, p)| now >= p.fails).map(|(n, _)| *n).collect();
+        for nonce in failed {
+            let target = self.probes.remove(&nonce).expect("listed above").target;
+            let heard = self.heard.get(&target).is_some_and(|at| now.ms_since(*at) < self.config.period_ms);
+            if !heard {
+                self.health = (self.health + 1).min(self.config.health_max);
+                fx.push(LivenessEffect::Judge { target, state: MemberState::Suspect });
+            }
+        }
+    }
+
+    fn check_suspects(&mut self, now: Time, fx: &mut Vec<LivenessEffect>) {
+        let ended: Vec<NodeId> = self.suspects.iter().filter(|(_, s)| now >= s.ends).map(|(id, _)| *id).collect();
+        for target in ended {
+            let suspicion = self.suspects.remove(&target).expect("listed above");
+            if self.heard.get(&target).is_some_and(|at| *at > suspicion.since) {
+                let ends = now.plus_ms(self.stretched(self.config.suspicion_ms));
+                self.suspects.insert(target, Suspicion { since: now, ends });
+            } else {
+                fx.push(LivenessEffect::Judge { target, state: MemberState::Dead });
+            }
+        }
+    }
+
+    /// We were not run for long: what we did not hear says nothing about others.
+    fn ran_late(&mut self, now: Time) {
+        self.health = (self.health + 1).min(self.config.health_max);
+        self.probes.clear();
+        let ends = now.plus_ms(self.stretched(self.config.suspicion_ms));
+        self.suspects.values_mut().for_each(|suspicion| suspicion.ends = suspicion.ends.max(ends));
+    }
+
+    fn next_target(&mut self, members: &[NodeId]) -> Option<NodeId> {
+        loop {
+            while let Some(target) = self.ring.pop() {
+                if members.contains(&target) {
+                    return Some(target);
+                }
+            }
+            if members.is_empty() {
+                return None;
+            }
+            self.ring = members.to_vec();
+            for at in (1..self.ring.len()).rev() {
+                let other = usize::try_from(self.draw(at as u64 + 1)).expect("an index");
+                self.ring.swap(at, other);
+            }
+        }
+    }
+
+    fn forget(&mut self, id: NodeId) {
+        self.suspects.remove(&id);
+        self.heard.remove(&id);
+        self.probes.retain(|_, probe| probe.target != id);
+    }
+
+    fn stretched(&self, ms: u64) -> u64 {
+        ms * (1 + self.health)
+    }
+
+    fn draw(&mut self, below: u64) -> u64 {
+        self.rng.next_u64() % below.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    fn id(n: u8) -> NodeId {
+        NodeId([n; 16])
+    }
+
+    fn machine() -> Liveness {
+        Liveness::new(LivenessConfig::default(), ChaCha8Rng::seed_from_u64(1), Time(1))
+    }
+
+    fn run(machine: &mut Liveness, until_ms: u64, linked: &[NodeId], answers: bool) -> Vec<LivenessEffect> {
+        let (mut all, mut ms) = (Vec::new(), 0);
+        while ms < until_ms {
+            let mut fx = Vec::new();
+            let now = Time(1).plus_ms(ms);
+            machine.tick(now, &[id(1), id(2)], linked, &mut fx);
+            for effect in &fx {
+                match effect {
+                    LivenessEffect::Ping { peer, nonce } if answers => machine.answered(*peer, *nonce, now),
+                    LivenessEffect::Judge { target, state } => machine.member_changed(*target, Some(*state), now),
+                    _ => {}
+                }
+            }
+            all.extend(fx);
+            ms += 50;
+        }
+        all
+    }
+
+    #[test]
+    fn members_that_answer_are_never_judged() {
+        let fx = run(&mut machine(), 60_000, &[id(1), id(2)], true);
+        assert!(!fx.iter().any(|e| matches!(e, LivenessEffect::Judge { .. })));
+    }
+
+    #[test]
+    fn a_silent_member_is_suspected_then_dead_after_others_were_asked() {
+        let fx = run(&mut machine(), 20_000, &[id(1), id(2)], false);
+        let asked = fx.iter().position(|e| matches!(e, LivenessEffect::Ask { .. })).unwrap();
+        let at = |state| fx.iter().position(|e| matches!(e, LivenessEffect::Judge { state: s, .. } if *s == state));
+        let (suspect, dead) = (at(MemberState::Suspect).unwrap(), at(MemberState::Dead).unwrap());
+        assert!(asked < suspect && suspect < dead);
+    }
+
+    #[test]
+    fn a_suspect_that_was_heard_is_not_declared_dead() {
+        let mut machine = machine();
+        machine.member_changed(id(1), Some(MemberState::Suspect), Time(1));
+        machine.heard(id(1), Time(1).plus_ms(1_000));
+        let mut fx = Vec::new();
+        machine.tick(Time(1).plus_ms(1_500), &[], &[], &mut fx);
+        assert_eq!(fx, []);
+    }
+}

@@ -1,0 +1,138 @@
+//! The start of a node: from rows to replicas, and the choice of its life.
+//!
+//! Every start is a new life, but for one after a clean stop: the mark that the stop left names the life, and the digest
+//! of the state that it left, which must be the one that was loaded. The driver consumes the mark before it asks. A start
+//! that finds damage begins empty: what it does not hold it must not claim to know (rule 11).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use damson_crdt::{Actor, Digest, Life, NodeId, Rule};
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+
+use super::config::Config;
+use super::scopes::ScopeTable;
+use super::{Effect, Node};
+use crate::persist::{Row, Table};
+use crate::replica::{Loader, Replica};
+use crate::scope::ScopeName;
+use crate::time::Now;
+
+/// Collects what the disk holds, then starts a node.
+#[derive(Debug)]
+pub struct Boot {
+    config: Config,
+    id: NodeId,
+    rng: ChaCha8Rng,
+    loader: Loader,
+    stored_life: Option<Life>,
+    damage: Option<String>,
+}
+
+/// How a node has started.
+#[derive(Debug)]
+pub struct Started {
+    /// The node.
+    pub node: Node,
+    /// What it wants done first.
+    pub effects: Vec<Effect>,
+    /// The life goes on after a clean stop.
+    pub continued: bool,
+    /// What was wrong with the rows, if anything: then the node begins empty, and the driver has to remove or set aside
+    /// all rows before it carries out the effects.
+    pub damage: Option<String>,
+}
+
+/// The row that holds the node's life: no scope has a name of length zero.
+const LIFE_KEY: &[u8] = b"\0life";
+
+impl Boot {
+    /// Begins a start. `rng` must be seeded with real entropy, except in simulators: lives are drawn from it.
+    pub fn new(config: Config, id: NodeId, mut rng: ChaCha8Rng) -> Self {
+        let life = Life(rng.next_u64());
+        let loader = Loader::new(Actor::new(id, life), config.replica.clone(), config.rules);
+        Self { config, id, rng, loader, stored_life: None, damage: None }
+    }
+
+    /// Takes a row.
+    pub fn row(&mut self, table: Table, key: &[u8], value: &[u8]) {
+        if key == LIFE_KEY {
+            self.stored_life = value.try_into().ok().map(u64::from_be_bytes).map(Life);
+        } else if let Err(error) = self.loader.row(table, key, value) {
+            self.damaged(error.to_string());
+        }
+    }
+
+    /// The store has found rows that it cannot give back.
+    pub fn damaged(&mut self, what: String) {
+        self.damage.get_or_insert(what);
+    }
+
+    /// Starts the node. `mark` is what the last clean stop left; it must be gone from the disk by now.
+    pub fn finish(self, mark: Option<&[u8]>, now: Now) -> Started {
+        let Self { config, id, mut rng, loader, stored_life, mut damage } = self;
+        let next = Actor::new(id, Life(rng.next_u64()));
+        let mut replicas = loader.finish().unwrap_or_else(|error| {
+            damage.get_or_insert(error.to_string());
+            BTreeMap::new()
+        });
+        if config.rules.holds(Rule::DamageBelieved) && damage.is_some() {
+            replicas.clear();
+        }
+        let continued = mark.and_then(|mark| continued_life(mark, &replicas)).filter(|_| damage.is_none());
+        let kept = if config.rules.holds(Rule::SameLife) { continued } else { continued.or(stored_life) };
+        let actor = Actor::new(id, kept.unwrap_or(next.life));
+        let mut node = Node::assemble(config, actor, replicas, rng, now);
+        match kept {
+            Some(_) => node.scopes.replicas.values_mut().for_each(Replica::begin_unconfirmed),
+            None => node.begin_new_life(actor, now),
+        }
+        let mut effects = Vec::new();
+        node.store_life(&mut effects);
+        node.announce_itself(now, &mut effects);
+        Started { node, effects, continued: continued.is_some(), damage }
+    }
+}
+
+impl Node {
+    /// The mark of a clean stop: to be left on disk after everything else is.
+    pub fn stop_mark(&self) -> Bytes {
+        let digest = digest_of(&self.scopes.replicas);
+        [&self.scopes.actor.life.0.to_be_bytes()[..], &digest.0].concat().into()
+    }
+
+    /// Gives all replicas another actor; what is unconfirmed becomes its own.
+    pub(super) fn begin_new_life(&mut self, next: Actor, now: Now) {
+        self.scopes.actor = next;
+        for (name, replica) in &mut self.scopes.replicas {
+            let hlc = self.clock.tick(now.wall_ms);
+            replica.take_new_life(next, hlc, now.wall_ms);
+            self.scopes.touched.insert(name.clone());
+        }
+    }
+
+    pub(super) fn store_life(&mut self, fx: &mut Vec<Effect>) {
+        let value = Bytes::copy_from_slice(&self.scopes.actor.life.0.to_be_bytes());
+        let row = Row { table: Table::Meta, key: Bytes::from_static(LIFE_KEY), value: Some(value) };
+        self.persist(None, vec![row], fx);
+    }
+}
+
+impl ScopeTable {
+    /// The digest of all scopes, the system's included.
+    pub(super) fn whole_digest(&self) -> Digest {
+        digest_of(&self.replicas)
+    }
+}
+
+fn digest_of(replicas: &BTreeMap<ScopeName, Replica>) -> Digest {
+    Digest::of_all(replicas.values().filter(|r| !r.context().is_empty()).map(Replica::digest))
+}
+
+/// The life that a mark names, if the state is the one that it was left with.
+fn continued_life(mark: &[u8], replicas: &BTreeMap<ScopeName, Replica>) -> Option<Life> {
+    let (life, digest) = mark.split_first_chunk::<8>()?;
+    let same = digest == digest_of(replicas).0;
+    same.then(|| Life(u64::from_be_bytes(*life)))
+}

@@ -1,0 +1,72 @@
+//! What a node is told at its start.
+
+use damson_crdt::Rules;
+
+use crate::membership::LivenessConfig;
+use crate::replica::ReplicaConfig;
+use crate::scope::ScopeName;
+use crate::sync::SyncConfig;
+
+use super::dialer::DialConfig;
+
+/// A node's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// A label for people, in the roster.
+    pub name: String,
+    /// The cluster. Nodes of different realms never mix.
+    pub realm: String,
+    /// Where others dial this node; empty when it cannot be dialled.
+    pub address: String,
+    /// Where its HTTP surface listens, for people who look at the roster.
+    pub http: Option<String>,
+    /// Where it stands.
+    pub zone: Option<String>,
+    /// The user scopes that it hosts; `None` hosts all.
+    pub hosted: Option<Vec<ScopeName>>,
+    /// Addresses of first contacts.
+    pub contacts: Vec<String>,
+    /// Without any contact for this long the node serves alone, in milliseconds. Default 5,000.
+    pub join_timeout_ms: u64,
+    /// How far ahead a time may lie to be absorbed into our clock, in milliseconds; also how long an ended key waits to be
+    /// killed. Default 10,000: far beyond what synchronised clocks differ by, short enough to be noticed.
+    pub clock_drift_ms_max: u64,
+    /// Most scopes. Default 256: each costs a digest in every unequal round of anti-entropy.
+    pub scopes_max: usize,
+    /// Ended keys that are killed in one batch. Default 256.
+    pub reap_keys_max: usize,
+    /// Replicas.
+    pub replica: ReplicaConfig,
+    /// Anti-entropy.
+    pub sync: SyncConfig,
+    /// Failure detection.
+    pub liveness: LivenessConfig,
+    /// Dialling.
+    pub dial: DialConfig,
+    /// The rules in force. Only simulators break one.
+    pub rules: Rules,
+}
+
+impl Config {
+    /// The defaults, for a node of this name in this realm.
+    pub fn new(name: impl Into<String>, realm: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            realm: realm.into(),
+            address: String::new(),
+            http: None,
+            zone: None,
+            hosted: None,
+            contacts: Vec::new(),
+            join_timeout_ms: 5_000,
+            clock_drift_ms_max: 10_000,
+            scopes_max: 256,
+            reap_keys_max: 256,
+            replica: ReplicaConfig::default(),
+            sync: SyncConfig::default(),
+            liveness: LivenessConfig::default(),
+            dial: DialConfig::default(),
+            rules: Rules::default(),
+        }
+    }
+}

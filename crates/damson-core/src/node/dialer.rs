@@ -1,0 +1,100 @@
+//! Whom to dial, and when: every member that is not linked, and every contact that has not answered, for ever.
+//!
+//! Of two members the one with the smaller id dials first; the other waits a moment, so that pairs seldom get two links.
+//! Failures back off to a few seconds, never to nothing: a partition of any length ends by itself.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+
+use crate::time::Time;
+
+/// Timing of dials.
+#[derive(Debug, Clone)]
+pub struct DialConfig {
+    /// The first retry, in milliseconds. Default 100.
+    pub backoff_ms_min: u64,
+    /// The longest pause between retries, in milliseconds. Default 2,000: how long a healed partition may go unnoticed.
+    pub backoff_ms_max: u64,
+    /// How long the one with the greater id waits for the other to dial, in milliseconds. Default 300.
+    pub courtesy_ms: u64,
+}
+
+/// The state of all dials, by address.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    config: DialConfig,
+    rng: ChaCha8Rng,
+    attempts: BTreeMap<String, Attempt>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    next: Time,
+    backoff_ms: u64,
+    under_way: bool,
+    ourselves: bool,
+}
+
+impl Default for DialConfig {
+    fn default() -> Self {
+        Self { backoff_ms_min: 100, backoff_ms_max: 2_000, courtesy_ms: 300 }
+    }
+}
+
+impl Dialer {
+    pub fn new(config: DialConfig, rng: ChaCha8Rng) -> Self {
+        Self { config, rng, attempts: BTreeMap::new() }
+    }
+
+    /// Of the wanted addresses (each with whether we should let the other dial first) those to dial now. Addresses that
+    /// are not wanted any more are forgotten.
+    pub fn due(&mut self, now: Time, wanted: &BTreeMap<String, bool>) -> Vec<String> {
+        self.attempts.retain(|address, attempt| attempt.under_way || attempt.ourselves || wanted.contains_key(address));
+        for (address, wait) in wanted {
+            let next = if *wait { now.plus_ms(self.config.courtesy_ms) } else { now };
+            self.attempts.entry(address.clone()).or_insert(Attempt {
+                next,
+                backoff_ms: self.config.backoff_ms_min,
+                under_way: false,
+                ourselves: false,
+            });
+        }
+        let ready = |attempt: &Attempt| !attempt.under_way && !attempt.ourselves && attempt.next <= now;
+        let due: Vec<String> =
+            self.attempts.iter().filter(|(_, attempt)| ready(attempt)).map(|(address, _)| address.clone()).collect();
+        for address in &due {
+            self.attempts.get_mut(address).expect("listed above").under_way = true;
+        }
+        due
+    }
+
+    /// A dial has failed, or its link was closed before it was of use.
+    pub fn failed(&mut self, address: &str, now: Time) {
+        let spread = self.rng.next_u64() % 100;
+        if let Some(attempt) = self.attempts.get_mut(address) {
+            attempt.under_way = false;
+            attempt.next = now.plus_ms(attempt.backoff_ms * (75 + spread / 2) / 100);
+            attempt.backoff_ms = (attempt.backoff_ms * 2).min(self.config.backoff_ms_max);
+        }
+    }
+
+    /// A dial has led to an open link.
+    pub fn succeeded(&mut self, address: &str) {
+        self.attempts.remove(address);
+    }
+
+    /// An address leads back to us: it is never dialled again.
+    pub fn is_ourselves(&mut self, address: &str) {
+        if let Some(attempt) = self.attempts.get_mut(address) {
+            attempt.ourselves = true;
+            attempt.under_way = false;
+        }
+    }
+
+    pub fn deadline(&self) -> Time {
+        let open = self.attempts.values().filter(|attempt| !attempt.under_way && !attempt.ourselves);
+        open.map(|attempt| attempt.next).min().unwrap_or(Time(u64::MAX))
+    }
+}

@@ -1,0 +1,154 @@
+//! What goes into a node, and what comes out.
+
+use bytes::Bytes;
+use damson_crdt::{Digest, Key, Life, NodeId};
+
+use crate::membership::MemberState;
+use crate::persist::Row;
+use crate::scope::ScopeName;
+use crate::wire::Refusal;
+
+/// A link, as the driver numbers them. Numbers are not used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// Which queue of a link a frame takes: probes must not wait behind bulk data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Greetings, probes, requests: small and rare.
+    Urgent,
+    /// Deltas and transfers.
+    Bulk,
+}
+
+/// Something happened outside.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A link is up; the transport has authenticated the peer.
+    LinkUp {
+        /// Its number.
+        link: LinkId,
+        /// Who is at the other end.
+        peer: NodeId,
+        /// The address that we dialled; `None` when the peer dialled us.
+        dialed: Option<String>,
+    },
+    /// A link is down, for whatever reason.
+    LinkDown {
+        /// Its number.
+        link: LinkId,
+    },
+    /// A frame came.
+    Frame {
+        /// Over which link.
+        link: LinkId,
+        /// The bytes.
+        frame: Bytes,
+    },
+    /// A dial that we asked for has failed.
+    DialFailed {
+        /// The address.
+        address: String,
+    },
+    /// The deadline has passed, or nothing else: do what is due.
+    Tick,
+}
+
+/// Something that the driver has to do.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Send a frame.
+    Send {
+        /// Over which link.
+        link: LinkId,
+        /// In which queue.
+        lane: Lane,
+        /// The bytes.
+        frame: Bytes,
+    },
+    /// Dial an address; answer with `LinkUp` or `DialFailed`.
+    Dial {
+        /// The address.
+        address: String,
+    },
+    /// Close a link after what was sent on it.
+    Close {
+        /// Its number.
+        link: LinkId,
+    },
+    /// Write rows, as one atomic group, in the order of tickets.
+    Persist {
+        /// The scope, whose durability applies; `None` for what belongs to the node.
+        scope: Option<ScopeName>,
+        /// Grows by one with each group.
+        ticket: u64,
+        /// The rows.
+        rows: Vec<Row>,
+    },
+    /// Keys changed, and somebody watches.
+    Changed {
+        /// The scope.
+        scope: ScopeName,
+        /// The keys.
+        keys: Vec<Key>,
+    },
+    /// Something that people or applications want to know.
+    Event(Event),
+}
+
+/// Something that people or applications want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The node serves: after the first sync, or alone.
+    Ready {
+        /// No contact answered within the join time-out; the node keeps trying.
+        alone: bool,
+    },
+    /// A member's state changed.
+    Member {
+        /// Which.
+        id: NodeId,
+        /// Its name.
+        name: String,
+        /// Its new state; `None` when it was forgotten.
+        state: Option<MemberState>,
+        /// Who judged it.
+        judged_by: Option<NodeId>,
+    },
+    /// A peer's greeting was refused by us, or ours by a peer.
+    Refused {
+        /// The peer.
+        peer: NodeId,
+        /// Why.
+        cause: Refusal,
+        /// True when the peer refused us.
+        by_peer: bool,
+    },
+    /// A peer knows of operations in our name that we do not know: our directory is a copy, or an old image. We go on as
+    /// another life, and what was written since the start is issued again.
+    NewLife {
+        /// The life that ended.
+        ended: Life,
+        /// The life that began.
+        begun: Life,
+    },
+    /// Equal contexts, different live dots: somewhere data is damaged. Nothing was removed.
+    Diverged {
+        /// The scope.
+        scope: ScopeName,
+        /// The peer with the other contents.
+        peer: NodeId,
+        /// Our digest.
+        ours: Digest,
+    },
+    /// A peer wrote with a time further ahead than `max_clock_drift`.
+    FutureTime {
+        /// The peer that sent it.
+        peer: NodeId,
+        /// How far ahead, in milliseconds.
+        ahead_ms: u64,
+    },
+    /// Our clock is further than `max_clock_drift` from those of most neighbours (`true`), or no longer.
+    ClockSuspect(bool),
+}

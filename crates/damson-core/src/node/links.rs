@@ -1,0 +1,96 @@
+//! The links of a node: which are being greeted, which are open, one for each peer.
+
+use std::collections::BTreeMap;
+
+use damson_crdt::NodeId;
+
+use super::effects::LinkId;
+use crate::time::Time;
+use crate::wire::Hello;
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub peer: NodeId,
+    /// The address that we dialled.
+    pub dialed: Option<String>,
+    /// The peer's greeting.
+    pub hello: Option<Hello>,
+    /// Our greeting was accepted.
+    pub welcomed: bool,
+    /// Both greetings are done.
+    pub open: bool,
+    /// When a greeting is given up, or a contest with another link of the same id is decided.
+    pub deadline: Option<Time>,
+    /// Another process claims the same id on another link; that one has been probed.
+    pub contested: bool,
+    /// When a frame came last.
+    pub heard: Time,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    all: BTreeMap<LinkId, Link>,
+    open: BTreeMap<NodeId, LinkId>,
+}
+
+impl Links {
+    pub fn insert(&mut self, id: LinkId, link: Link) {
+        self.all.insert(id, link);
+    }
+
+    pub fn get(&self, id: LinkId) -> Option<&Link> {
+        self.all.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.all.get_mut(&id)
+    }
+
+    /// Forgets a link. Says whether its peer has no open link any more because of that.
+    pub fn remove(&mut self, id: LinkId) -> Option<(Link, bool)> {
+        let link = self.all.remove(&id)?;
+        let was_open = self.open.get(&link.peer) == Some(&id);
+        if was_open {
+            self.open.remove(&link.peer);
+        }
+        Some((link, was_open))
+    }
+
+    /// The open link of a peer.
+    pub fn of(&self, peer: NodeId) -> Option<LinkId> {
+        self.open.get(&peer).copied()
+    }
+
+    /// Makes a link the one of its peer. Returns the one that it replaces.
+    pub fn open(&mut self, id: LinkId) -> Option<LinkId> {
+        let link = self.all.get_mut(&id)?;
+        link.open = true;
+        link.deadline = None;
+        self.open.insert(link.peer, id).filter(|old| *old != id)
+    }
+
+    /// The peers with an open link, in the order of their ids.
+    pub fn peers(&self) -> impl Iterator<Item = NodeId> {
+        self.open.keys().copied()
+    }
+
+    /// The greeting of a peer with an open link.
+    pub fn hello_of(&self, peer: NodeId) -> Option<&Hello> {
+        self.all.get(self.open.get(&peer)?)?.hello.as_ref()
+    }
+
+    /// Links whose time to be greeted is over.
+    pub fn overdue(&self, now: Time) -> Vec<LinkId> {
+        let due = |link: &&Link| link.deadline.is_some_and(|deadline| now >= deadline);
+        self.all.iter().filter(|(_, link)| due(link)).map(|(id, _)| *id).collect()
+    }
+
+    /// Links that claim the id of a peer whose open link belongs to another process, oldest first.
+    pub fn contested(&self, peer: NodeId) -> Vec<LinkId> {
+        self.all.iter().filter(|(_, link)| link.peer == peer && link.contested).map(|(id, _)| *id).collect()
+    }
+
+    pub fn deadline(&self) -> Time {
+        self.all.values().filter_map(|link| link.deadline).min().unwrap_or(Time(u64::MAX))
+    }
+}

@@ -1,0 +1,567 @@
+//! A node: replicas, anti-entropy, membership and broadcast, wired together.
+//!
+//! ```text
+//!   Input ---> Node::handle ---> Effect          links, frames, time; never performed here
+//!   f(&mut Tx) -> Node::write ---> Effect         local writes
+//!   Node::deadline                                when to call again
+//! ```
+//!
+//! The driver calls [`Node::handle`] for everything that happens outside, carries out the effects in their order, and
+//! calls with [`Input::Tick`] when the deadline has passed. The node reads no clock and draws from one seeded generator:
+//! the same inputs give the same effects, byte for byte.
+
+mod boot;
+mod config;
+mod dialer;
+mod effects;
+mod greeting;
+mod links;
+mod members;
+mod scopes;
+mod upkeep;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use damson_crdt::codec;
+use damson_crdt::{Actor, Batch, Clock, Digest, Life, NodeId, Rule};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::broadcast::Broadcast;
+use crate::membership::{Liveness, Roster};
+use crate::persist::Row;
+use crate::replica::{Applied, Replica, Tx, WriteError};
+use crate::scope::ScopeName;
+use crate::sync::{Sync, SyncCounters, SyncEffect};
+use crate::time::{Now, Time};
+use crate::wire::{Beat, GREETING_BYTES_MAX, Message};
+
+pub use boot::{Boot, Started};
+pub use config::Config;
+pub use dialer::DialConfig;
+pub use effects::{Effect, Event, Input, Lane, LinkId};
+
+use dialer::Dialer;
+use links::Links;
+use scopes::ScopeTable;
+use upkeep::Readiness;
+
+/// A node.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    id: NodeId,
+    boot: u64,
+    clock: Clock,
+    scopes: ScopeTable,
+    links: Links,
+    dialer: Dialer,
+    /// Who answered at the addresses that we dialled.
+    contact_ids: BTreeMap<String, NodeId>,
+    sync: Sync,
+    liveness: Liveness,
+    broadcast: Broadcast,
+    roster: Roster,
+    incarnation: u64,
+    leaving: bool,
+    duplicate_of_us: bool,
+    readiness: Readiness,
+    next_sweep: Time,
+    /// How far the wall clocks of linked peers are from ours.
+    offsets_ms: BTreeMap<NodeId, i64>,
+    clock_suspect: bool,
+    /// Probes that we pass on: our nonce, the asker and its nonce.
+    relayed: BTreeMap<u64, (NodeId, u64, Time)>,
+    next_relay: u64,
+    digests: BTreeMap<NodeId, Digest>,
+    ticket: u64,
+    watching: bool,
+    counters: NodeCounters,
+}
+
+/// A local write that was applied.
+#[derive(Debug, Clone)]
+pub struct Written<T> {
+    /// What the transaction returned.
+    pub value: T,
+    /// The write is as durable as its scope asks once this ticket is persisted.
+    pub ticket: u64,
+    /// The operations; `None` when nothing was written.
+    pub batch: Option<Batch>,
+}
+
+/// What happened in a node, counted since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NodeCounters {
+    /// Frames that could not be believed.
+    pub malformed: u64,
+    /// Messages of unknown numbers, from newer versions.
+    pub unknown: u64,
+    /// Greetings that we refused.
+    pub refused: u64,
+    /// Greetings of ours that were refused.
+    pub refused_by_peers: u64,
+    /// Suspicions of us that we refuted.
+    pub refutations: u64,
+    /// Batches in our own name that we had not written.
+    pub own_from_elsewhere: u64,
+    /// Replicas that differed from a peer's although their contexts were equal.
+    pub diverged: u64,
+}
+
+/// Probes that are passed on at once.
+const RELAYED_MAX: usize = 1_024;
+
+impl Node {
+    fn assemble(
+        config: Config,
+        actor: Actor,
+        replicas: BTreeMap<ScopeName, Replica>,
+        mut rng: ChaCha8Rng,
+        now: Now,
+    ) -> Self {
+        let mut fork = || ChaCha8Rng::seed_from_u64(rng.next_u64());
+        let (a, b, c) = (fork(), fork(), fork());
+        let alone = config.contacts.is_empty() && !replicas.contains_key(&ScopeName::roster());
+        let joined = now.time.plus_ms(if alone { 0 } else { config.join_timeout_ms });
+        let scopes = ScopeTable::new(
+            replicas,
+            actor,
+            config.replica.clone(),
+            config.rules,
+            config.hosted.clone(),
+            config.scopes_max,
+        );
+        Self {
+            id: actor.node,
+            boot: rng.next_u64(),
+            clock: Clock::default(),
+            scopes,
+            links: Links::default(),
+            dialer: Dialer::new(config.dial.clone(), a),
+            contact_ids: BTreeMap::new(),
+            sync: Sync::new(config.sync.clone(), b, now.time),
+            liveness: Liveness::new(config.liveness.clone(), c, now.time),
+            broadcast: Broadcast::default(),
+            roster: Roster::default(),
+            incarnation: 0,
+            leaving: false,
+            duplicate_of_us: false,
+            readiness: Readiness::Joining(joined),
+            next_sweep: now.time,
+            offsets_ms: BTreeMap::new(),
+            clock_suspect: false,
+            relayed: BTreeMap::new(),
+            next_relay: 1 << 63,
+            digests: BTreeMap::new(),
+            ticket: 0,
+            watching: false,
+            counters: NodeCounters::default(),
+            config,
+        }
+    }
+
+    /// Takes in what happened, and says what to do.
+    pub fn handle(&mut self, input: Input, now: Now, fx: &mut Vec<Effect>) {
+        match input {
+            Input::LinkUp { link, peer, dialed } => self.on_link_up(link, peer, dialed, now, fx),
+            Input::LinkDown { link } => self.on_link_down(link, now, fx),
+            Input::Frame { link, frame } => self.on_frame(link, &frame, now, fx),
+            Input::DialFailed { address } => self.dialer.failed(&address, now.time),
+            Input::Tick => {}
+        }
+        self.do_what_is_due(now, fx);
+        self.settle(now, fx);
+    }
+
+    /// When to call [`Node::handle`] again at the latest.
+    pub fn deadline(&self) -> Time {
+        let joining = match self.readiness {
+            Readiness::Joining(until) => until,
+            Readiness::Ready => Time(u64::MAX),
+        };
+        let all = [
+            self.sync.deadline(),
+            self.liveness.deadline(),
+            self.dialer.deadline(),
+            self.links.deadline(),
+            self.next_sweep,
+            joining,
+        ];
+        all.into_iter().fold(Time(u64::MAX), Time::min)
+    }
+
+    /// Writes to a scope: what `write` does in its transaction is one atomic batch. A step that fails leaves no trace of
+    /// itself; what the transaction wrote before it stays, and is sent and stored.
+    pub fn write<T>(
+        &mut self,
+        scope: &ScopeName,
+        now: Now,
+        fx: &mut Vec<Effect>,
+        write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
+    ) -> Result<Written<T>, WriteError> {
+        let limit = self.config.scopes_max;
+        let full = self.scopes.is_full();
+        let hosted = self.scopes.hosts(scope);
+        let refused = if hosted && full { WriteError::TooManyScopes { limit } } else { WriteError::NotHosted };
+        let replica = self.scopes.get_or_create(scope).ok_or(refused)?;
+        let mut tx = replica.begin(self.clock.tick(now.wall_ms), now.wall_ms);
+        let result = write(&mut tx);
+        let batch = tx.commit();
+        if let Some(batch) = &batch {
+            self.push(scope, batch, fx);
+            self.flush(scope, now, fx);
+        }
+        result.map(|value| Written { value, ticket: self.ticket, batch })
+    }
+
+    /// Begins a round of anti-entropy with a member now. False when there is no link to it.
+    pub fn sync_with(&mut self, peer: NodeId, fx: &mut Vec<Effect>) -> bool {
+        let linked = self.links.of(peer).is_some();
+        if linked {
+            let mut effects = Vec::new();
+            self.sync.begin(peer, &self.scopes, &mut effects);
+            self.carry_out_sync(effects, fx);
+        }
+        linked
+    }
+
+    /// From now on changed keys are told, as effects.
+    pub fn watch(&mut self, watching: bool) {
+        self.watching = watching;
+    }
+
+    /// This node.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The life of its state.
+    pub fn life(&self) -> Life {
+        self.scopes.actor.life
+    }
+
+    /// A scope's replica, if anything is known of the scope.
+    pub fn replica(&self, scope: &ScopeName) -> Option<&Replica> {
+        self.scopes.replicas.get(scope)
+    }
+
+    /// The replica, for simulators that damage or truncate it.
+    pub fn replica_mut(&mut self, scope: &ScopeName) -> Option<&mut Replica> {
+        self.scopes.touched.insert(scope.clone());
+        self.scopes.replicas.get_mut(scope)
+    }
+
+    /// All replicas, in the order of their scopes' names.
+    pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.scopes.replicas.values()
+    }
+
+    /// The members.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The peers with an open link.
+    pub fn peers(&self) -> impl Iterator<Item = NodeId> {
+        self.links.peers()
+    }
+
+    /// One digest over the non-empty user scopes: equal on nodes that agree. Computed when asked.
+    pub fn digest(&self) -> Digest {
+        self.scopes.user_digest()
+    }
+
+    /// The digest over all scopes, the roster's included.
+    pub fn whole_digest(&self) -> Digest {
+        self.scopes.whole_digest()
+    }
+
+    /// The digest that a linked peer last told us.
+    pub fn digest_of(&self, peer: NodeId) -> Option<Digest> {
+        self.digests.get(&peer).copied()
+    }
+
+    /// May it serve? After the first sync, or alone; not while its clock is in doubt or another process has its id.
+    pub fn is_ready(&self) -> bool {
+        self.readiness == Readiness::Ready && !self.clock_suspect && !self.duplicate_of_us
+    }
+
+    /// Does another live process with the same node id keep it out of the cluster?
+    pub fn is_duplicate(&self) -> bool {
+        self.duplicate_of_us
+    }
+
+    /// Is our clock far from those of most neighbours?
+    pub fn is_clock_suspect(&self) -> bool {
+        self.clock_suspect
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> NodeCounters {
+        self.counters
+    }
+
+    /// What anti-entropy has done so far.
+    pub fn sync_counters(&self) -> SyncCounters {
+        self.sync.counters()
+    }
+
+    /// Deltas pushed to peers so far.
+    pub fn pushed(&self) -> u64 {
+        self.broadcast.pushed()
+    }
+
+    fn do_what_is_due(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        self.check_greetings(now, fx);
+        self.check_joining(now, fx);
+        if now.time >= self.liveness.deadline() {
+            self.tick_liveness(now, fx);
+        }
+        if now.time >= self.sync.deadline() {
+            let peers: Vec<NodeId> = self.links.peers().collect();
+            let mut effects = Vec::new();
+            self.sync.tick(now.time, &peers, &mut self.scopes, &mut effects);
+            self.carry_out_sync(effects, fx);
+        }
+        self.sweep(now, fx);
+        if !self.leaving {
+            let wanted = self.wanted_addresses();
+            fx.extend(self.dialer.due(now.time, &wanted).into_iter().map(|address| Effect::Dial { address }));
+        }
+    }
+
+    /// Follows up on what changed, until nothing does: own fork, roster, traces, disk, watchers.
+    fn settle(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        if std::mem::take(&mut self.scopes.forked) {
+            self.take_new_life(now, fx);
+        }
+        let drift = self.config.clock_drift_ms_max;
+        self.clock.observe(std::mem::take(&mut self.scopes.hlc_seen), now.wall_ms, drift);
+        for event in std::mem::take(&mut self.scopes.events) {
+            self.counters.diverged += u64::from(matches!(event, Event::Diverged { .. }));
+            fx.push(Effect::Event(event));
+        }
+        while let Some(scope) = self.scopes.touched.pop_first() {
+            self.absorb(&scope, now, fx);
+            self.flush(&scope, now, fx);
+        }
+    }
+
+    fn absorb(&mut self, scope: &ScopeName, now: Now, fx: &mut Vec<Effect>) {
+        let Some(replica) = self.scopes.replicas.get_mut(scope) else { return };
+        if replica.has_traces()
+            && let Some(batch) = replica.absorb_traces(self.clock.tick(now.wall_ms), now.wall_ms)
+        {
+            self.push(scope, &batch, fx);
+        }
+    }
+
+    /// Hands what changed in a scope to the disk, the watchers and, in the roster's case, to membership.
+    fn flush(&mut self, scope: &ScopeName, now: Now, fx: &mut Vec<Effect>) {
+        let Some(replica) = self.scopes.replicas.get_mut(scope) else { return };
+        let keys = replica.take_changed_keys();
+        let rows = replica.take_rows();
+        if !rows.is_empty() {
+            self.persist(Some(scope.clone()), rows, fx);
+        }
+        if *scope == ScopeName::roster() {
+            keys.iter().for_each(|key| self.refresh_member(key, now, fx));
+        }
+        if self.watching && !keys.is_empty() {
+            fx.push(Effect::Changed { scope: scope.clone(), keys: keys.into_iter().collect() });
+        }
+    }
+
+    fn persist(&mut self, scope: Option<ScopeName>, rows: Vec<Row>, fx: &mut Vec<Effect>) {
+        self.ticket += 1;
+        fx.push(Effect::Persist { scope, ticket: self.ticket, rows });
+    }
+
+    /// Sends a new batch to everyone who hosts its scope.
+    fn push(&mut self, scope: &ScopeName, batch: &Batch, fx: &mut Vec<Effect>) {
+        let Self { broadcast, links, scopes, .. } = self;
+        let mut frame: Option<Bytes> = None;
+        for peer in broadcast.eager(links.peers(), |peer| scopes.peer_hosts(peer, scope)) {
+            let frame = frame.get_or_insert_with(|| {
+                let mut batches = Vec::new();
+                codec::encode_batches(&mut batches, std::slice::from_ref(batch));
+                Message::Push { scope: scope.clone(), batches }.encode()
+            });
+            let link = links.of(peer).expect("peers with links were asked for");
+            fx.push(Effect::Send { link, lane: Lane::Bulk, frame: frame.clone() });
+        }
+    }
+
+    fn on_frame(&mut self, link: LinkId, frame: &[u8], now: Now, fx: &mut Vec<Effect>) {
+        let Some(found) = self.links.get_mut(link) else { return };
+        found.heard = now.time;
+        let (peer, open) = (found.peer, found.open);
+        if !open && frame.len() > GREETING_BYTES_MAX {
+            self.counters.malformed += 1;
+            fx.push(Effect::Close { link });
+            return;
+        }
+        match Message::decode(frame) {
+            Ok(message) if open => self.on_message(link, peer, message, now, fx),
+            Ok(Message::Hello(hello)) => self.on_hello(link, hello, now, fx),
+            Ok(Message::Welcome(welcome)) => self.on_welcome(link, &welcome, now, fx),
+            Ok(Message::Refuse(cause)) => self.on_refuse(link, cause, fx),
+            // A frame may overtake the welcome; what it says comes again by anti-entropy.
+            Ok(_) => {}
+            Err(error) if error.is_unknown_variant() => self.counters.unknown += 1,
+            Err(_) => self.counters.malformed += 1,
+        }
+    }
+
+    fn on_message(&mut self, link: LinkId, peer: NodeId, message: Message, now: Now, fx: &mut Vec<Effect>) {
+        self.liveness.heard(peer, now.time);
+        self.old_link_answers(peer, now, fx);
+        match message {
+            Message::Push { scope, batches } => self.on_push(peer, &scope, &batches, now),
+            Message::Sync(message) => {
+                let mut effects = Vec::new();
+                self.sync.handle(peer, message, now.time, &mut self.scopes, &mut effects);
+                self.carry_out_sync(effects, fx);
+            }
+            Message::Ping(beat) => {
+                self.note_beat(peer, beat, now);
+                let answer = self.beat(beat.nonce, now);
+                self.send(peer, Lane::Urgent, &Message::Pong(answer), fx);
+            }
+            Message::Pong(beat) => self.on_pong(peer, beat, now, fx),
+            Message::PingRequest { nonce, target } => self.relay_ping(peer, nonce, target, now, fx),
+            Message::PingVouch { nonce, target } => self.liveness.answered(target, nonce, now.time),
+            Message::Bye => self.on_bye(peer, now, fx),
+            Message::Refuse(cause) => self.on_refuse(link, cause, fx),
+            Message::Hello(_) | Message::Welcome(_) => {}
+        }
+    }
+
+    fn on_push(&mut self, peer: NodeId, scope: &ScopeName, batches: &[u8], now: Now) {
+        let Ok(batches) = codec::decode_batches(batches, &self.config.replica.limits) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        for batch in batches {
+            self.apply(peer, scope, &batch, now);
+        }
+    }
+
+    fn apply(&mut self, peer: NodeId, scope: &ScopeName, batch: &Batch, now: Now) {
+        let (drift, rules) = (self.config.clock_drift_ms_max, self.config.rules);
+        let ahead = batch.hlc.ms() > now.wall_ms.saturating_add(drift);
+        if ahead {
+            let ahead_ms = batch.hlc.ms() - now.wall_ms;
+            self.scopes.events.push(Event::FutureTime { peer, ahead_ms });
+            if !rules.holds(Rule::ClockDecides) {
+                return;
+            }
+        }
+        let drift = if rules.holds(Rule::FutureAbsorbed) { drift } else { u64::MAX };
+        self.clock.observe(batch.hlc, now.wall_ms, drift);
+        let actor = self.scopes.actor;
+        let Some(replica) = self.scopes.get_or_create(scope) else { return };
+        let forged = batch.actor == actor && batch.last() > replica.context().top(actor);
+        if matches!(replica.apply(batch, peer, now.time), Applied::New | Applied::Waiting) {
+            self.scopes.touched.insert(scope.clone());
+        }
+        self.counters.own_from_elsewhere += u64::from(forged);
+        self.scopes.forked |= forged;
+    }
+
+    /// Another process writes in our name, or wrote in it: from now on we are somebody else.
+    fn take_new_life(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        if !self.config.rules.holds(Rule::ForkUnseen) {
+            return;
+        }
+        let ended = self.scopes.actor.life;
+        let begun = Life(self.boot.rotate_left(17) ^ self.clock.tick(now.wall_ms).0 ^ ended.0.rotate_left(31));
+        self.begin_new_life(Actor::new(self.id, begun), now);
+        self.store_life(fx);
+        fx.push(Effect::Event(Event::NewLife { ended, begun }));
+    }
+
+    fn relay_ping(&mut self, asker: NodeId, nonce: u64, target: NodeId, now: Now, fx: &mut Vec<Effect>) {
+        self.relayed.retain(|_, (_, _, since)| now.time.ms_since(*since) < 5_000);
+        if self.links.of(target).is_none() || self.relayed.len() >= RELAYED_MAX {
+            return;
+        }
+        let own = self.next_relay;
+        self.next_relay += 1;
+        self.relayed.insert(own, (asker, nonce, now.time));
+        let beat = self.beat(own, now);
+        self.send(target, Lane::Urgent, &Message::Ping(beat), fx);
+    }
+
+    fn on_pong(&mut self, peer: NodeId, beat: Beat, now: Now, fx: &mut Vec<Effect>) {
+        self.note_beat(peer, beat, now);
+        match self.relayed.remove(&beat.nonce) {
+            Some((asker, nonce, _)) => {
+                self.send(asker, Lane::Urgent, &Message::PingVouch { nonce, target: peer }, fx);
+            }
+            None => self.liveness.answered(peer, beat.nonce, now.time),
+        }
+    }
+
+    fn note_beat(&mut self, peer: NodeId, beat: Beat, now: Now) {
+        let offset = i64::try_from(i128::from(beat.wall_ms) - i128::from(now.wall_ms));
+        self.offsets_ms.insert(peer, offset.unwrap_or(i64::MAX));
+        self.digests.insert(peer, Digest(beat.digest));
+    }
+
+    fn beat(&self, nonce: u64, now: Now) -> Beat {
+        Beat { nonce, wall_ms: now.wall_ms, digest: self.digest().0 }
+    }
+
+    fn peer_found(&mut self, peer: NodeId, fx: &mut Vec<Effect>) {
+        let mut effects = Vec::new();
+        self.sync.begin(peer, &self.scopes, &mut effects);
+        self.carry_out_sync(effects, fx);
+    }
+
+    fn peer_lost(&mut self, peer: NodeId, now: Now, fx: &mut Vec<Effect>) {
+        self.scopes.peers_host.remove(&peer);
+        self.digests.remove(&peer);
+        self.offsets_ms.remove(&peer);
+        let mut effects = Vec::new();
+        self.sync.peer_down(peer, now.time, &mut self.scopes, &mut effects);
+        self.carry_out_sync(effects, fx);
+        if self.roster.get(peer).is_some_and(|member| member.state.is_present()) {
+            let others: Vec<NodeId> = self.links.peers().collect();
+            let mut effects = Vec::new();
+            self.liveness.link_down(peer, now.time, &others, &mut effects);
+            self.carry_out(&effects, now, fx);
+        }
+    }
+
+    fn carry_out_sync(&mut self, effects: Vec<SyncEffect>, fx: &mut Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                SyncEffect::Send(peer, message) => {
+                    let bulk = matches!(message, crate::wire::SyncMessage::Chunk { .. });
+                    let lane = if bulk { Lane::Bulk } else { Lane::Urgent };
+                    self.send(peer, lane, &Message::Sync(message), fx);
+                }
+                SyncEffect::Synced(_) => self.become_ready(false, fx),
+            }
+        }
+    }
+
+    fn send(&self, peer: NodeId, lane: Lane, message: &Message, fx: &mut Vec<Effect>) {
+        if let Some(link) = self.links.of(peer) {
+            send_on(link, lane, message, fx);
+        }
+    }
+
+}
+
+fn send_on(link: LinkId, lane: Lane, message: &Message, fx: &mut Vec<Effect>) {
+    fx.push(Effect::Send { link, lane, frame: message.encode() });
+}

@@ -1,0 +1,190 @@
+//! The replicas of a node, and what anti-entropy sees of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use damson_crdt::codec;
+use damson_crdt::{Actor, Digest, Hlc, NodeId, Rules};
+
+use super::effects::Event;
+use crate::replica::{Inbound, Replica, ReplicaConfig};
+use crate::scope::ScopeName;
+use crate::sync::{Scopes, Staged};
+use crate::time::Time;
+use crate::wire::{ScopeDigest, decode_chunk, encode_chunk};
+
+#[derive(Debug)]
+pub(super) struct ScopeTable {
+    pub replicas: BTreeMap<ScopeName, Replica>,
+    pub actor: Actor,
+    config: ReplicaConfig,
+    rules: Rules,
+    /// The user scopes that we host; `None` hosts all.
+    hosted: Option<Vec<ScopeName>>,
+    /// The same of linked peers.
+    pub peers_host: BTreeMap<NodeId, Option<Vec<ScopeName>>>,
+    scopes_max: usize,
+    staging: Inbound,
+    /// Scopes that changed and have not been looked at since.
+    pub touched: BTreeSet<ScopeName>,
+    /// The latest time that came in by transfers.
+    pub hlc_seen: Hlc,
+    /// A peer knows dots of our actor that we do not.
+    pub forked: bool,
+    /// What is to be told.
+    pub events: Vec<Event>,
+    /// Bytes that could not be believed.
+    pub refused: u64,
+}
+
+impl ScopeTable {
+    pub fn new(
+        replicas: BTreeMap<ScopeName, Replica>,
+        actor: Actor,
+        config: ReplicaConfig,
+        rules: Rules,
+        hosted: Option<Vec<ScopeName>>,
+        scopes_max: usize,
+    ) -> Self {
+        Self {
+            replicas,
+            actor,
+            config,
+            rules,
+            hosted,
+            peers_host: BTreeMap::new(),
+            scopes_max,
+            staging: Inbound::default(),
+            touched: BTreeSet::new(),
+            hlc_seen: Hlc::default(),
+            forked: false,
+            events: Vec::new(),
+            refused: 0,
+        }
+    }
+
+    /// Do we host this scope?
+    pub fn hosts(&self, scope: &ScopeName) -> bool {
+        hosts(self.hosted.as_deref(), scope)
+    }
+
+    /// Does this peer host the scope, as it said in its greeting?
+    pub fn peer_hosts(&self, peer: NodeId, scope: &ScopeName) -> bool {
+        self.peers_host.get(&peer).is_some_and(|hosted| hosts(hosted.as_deref(), scope))
+    }
+
+    /// The replica of a scope, created when it may be. The caller marks it as touched when it changes it.
+    pub fn get_or_create(&mut self, scope: &ScopeName) -> Option<&mut Replica> {
+        if !self.replicas.contains_key(scope) {
+            if !self.hosts(scope) || self.is_full() {
+                return None;
+            }
+            let replica = Replica::new(scope.clone(), self.actor, self.config.clone(), self.rules);
+            self.replicas.insert(scope.clone(), replica);
+        }
+        self.replicas.get_mut(scope)
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.replicas.len() >= self.scopes_max
+    }
+
+    /// One digest over the non-empty user scopes, in the order of their names.
+    pub fn user_digest(&self) -> Digest {
+        let user = self.replicas.values().filter(|r| !r.name().is_system() && !r.context().is_empty());
+        Digest::of_all(user.map(Replica::digest))
+    }
+
+    fn shared_with(&self, peer: NodeId) -> impl Iterator<Item = &Replica> {
+        self.replicas.values().filter(move |r| self.peer_hosts(peer, r.name()) && !r.context().is_empty())
+    }
+
+    fn commit(&mut self, scope: &ScopeName, peer: NodeId, last: &crate::replica::Last, now: Time) -> Staged {
+        let inbound = std::mem::take(&mut self.staging);
+        let Some(replica) = self.replicas.get_mut(scope) else { return Staged::Refused };
+        if last.context.top(replica.actor()) > replica.context().top(replica.actor()) {
+            self.forked = true;
+        }
+        match replica.commit_inbound(inbound, last, now) {
+            Ok(()) => {
+                self.touched.insert(scope.clone());
+                let ours = replica.digest();
+                if *replica.context() == last.context && ours != last.digest {
+                    self.events.push(Event::Diverged { scope: scope.clone(), peer, ours });
+                }
+                Staged::Done
+            }
+            Err(_) => {
+                self.refused += 1;
+                Staged::Refused
+            }
+        }
+    }
+}
+
+impl Scopes for ScopeTable {
+    fn digest(&self, peer: NodeId) -> [u8; 16] {
+        Digest::of_all(self.shared_with(peer).map(Replica::digest)).0
+    }
+
+    fn digests(&self, peer: NodeId) -> Vec<ScopeDigest> {
+        let of = |replica: &Replica| ScopeDigest {
+            scope: replica.name().clone(),
+            digest: replica.digest().0,
+            empty: replica.context().is_empty(),
+        };
+        self.shared_with(peer).map(of).collect()
+    }
+
+    fn context(&mut self, scope: &ScopeName) -> Option<Vec<u8>> {
+        let replica = self.get_or_create(scope)?;
+        let mut out = Vec::new();
+        codec::encode_context(&mut out, replica.context());
+        self.staging = Inbound::default();
+        Some(out)
+    }
+
+    fn open(&mut self, scope: &ScopeName, id: u64, context: &[u8]) -> Option<bool> {
+        let Ok(theirs) = codec::decode_context(context, &self.config.limits) else {
+            self.refused += 1;
+            return None;
+        };
+        let replica = self.get_or_create(scope)?;
+        let behind = !theirs.minus(replica.context()).is_empty();
+        replica.open_outbound(id, theirs);
+        Some(behind)
+    }
+
+    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize) -> Option<Vec<u8>> {
+        self.replicas.get_mut(scope)?.next_chunk(id, bytes_max).map(|chunk| encode_chunk(&chunk))
+    }
+
+    fn close(&mut self, scope: &ScopeName, id: u64) {
+        if let Some(replica) = self.replicas.get_mut(scope) {
+            replica.close_outbound(id);
+        }
+    }
+
+    fn stage(&mut self, scope: &ScopeName, peer: NodeId, body: &[u8], now: Time) -> Staged {
+        let Ok(mut chunk) = decode_chunk(body, &self.config.limits) else {
+            self.refused += 1;
+            return Staged::Refused;
+        };
+        let hlcs = chunk.cells.iter().flat_map(|(_, cell)| cell.dots()).map(|live| live.hlc);
+        self.hlc_seen = hlcs.fold(self.hlc_seen, Hlc::max);
+        let last = chunk.last.take();
+        self.staging.stage(chunk);
+        match last {
+            Some(last) => self.commit(scope, peer, &last, now),
+            None => Staged::More,
+        }
+    }
+
+    fn unstage(&mut self) {
+        self.staging = Inbound::default();
+    }
+}
+
+/// System scopes are hosted by everyone.
+fn hosts(hosted: Option<&[ScopeName]>, scope: &ScopeName) -> bool {
+    scope.is_system() || hosted.is_none_or(|hosted| hosted.contains(scope))
+}

@@ -1,0 +1,469 @@
+//! Anti-entropy: makes two replicas equal at a cost that follows their difference.
+//!
+//! Each second, with a random peer: 16 bytes say whether both are equal (tier 1). If not, the digests of the scopes say
+//! where, and each side pulls what it lacks (tier 2: contexts; tier 4: everything, when a missing dot lies below the
+//! source's floor). A pull is a session: the receiver asks for each part, so that it sets the pace and a lost message is
+//! asked for again. One inbound session at a time; rounds are jittered.
+//!
+//! ```text
+//!   A -- Check(digest) ---> B         equal: Equal, done
+//!   A <-- Digests(scopes) - B         else
+//!   A -- Pull(context) ---> B         for each scope that differs; B pulls back when A has seen more
+//!   A <-- Chunk(0) -------- B
+//!   A -- Next(1) ---------> B
+//!   A <-- Chunk(1, last) -- B         A commits: all cells and the context at once
+//! ```
+//!
+//! Contexts and chunks are opaque here: [`Scopes`] is what the node offers. Tier 3 (reconciliation by sketches) will be
+//! another kind of session between `Pull` and `Chunk`; until then a whole transfer stands in for it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use damson_crdt::NodeId;
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+
+use crate::scope::ScopeName;
+use crate::time::Time;
+use crate::wire::{ScopeDigest, SyncMessage};
+
+/// Timing and bounds of anti-entropy.
+#[derive(Debug, Clone)]
+pub struct SyncConfig {
+    /// A round begins about this often, in milliseconds. Default 1,000: an equal pair costs 16 bytes, and what a
+    /// broadcast lost is repaired within seconds. Jittered by a quarter in both directions.
+    pub interval_ms: u64,
+    /// A lost part is asked for again after this time, in milliseconds. Default 500.
+    pub retry_ms: u64,
+    /// A session without progress is given up after this time, in milliseconds. Default 5,000.
+    pub stall_ms: u64,
+    /// About how large a part is, in bytes. Default 256 KiB: large enough to keep a link busy, small enough that
+    /// liveness probes are not held up.
+    pub chunk_bytes: usize,
+    /// Sessions served at once. Default 8. More are told to come later.
+    pub outbound_max: usize,
+    /// Most bytes that one inbound session may stage. Default 8 GiB.
+    pub staged_bytes_max: u64,
+}
+
+/// What the node offers to anti-entropy.
+pub trait Scopes {
+    /// 16 bytes over all scopes that this peer hosts too.
+    fn digest(&self, peer: NodeId) -> [u8; 16];
+    /// The same, scope by scope.
+    fn digests(&self, peer: NodeId) -> Vec<ScopeDigest>;
+    /// What was seen in a scope. Creates the scope when it is unknown and may be hosted.
+    fn context(&mut self, scope: &ScopeName) -> Option<Vec<u8>>;
+    /// Opens a transfer to a peer that has seen this. `None` when the scope or the context is impossible. Says whether
+    /// the peer has seen something that we have not.
+    fn open(&mut self, scope: &ScopeName, id: u64, context: &[u8]) -> Option<bool>;
+    /// The next part of a transfer.
+    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize) -> Option<Vec<u8>>;
+    /// Gives up a transfer.
+    fn close(&mut self, scope: &ScopeName, id: u64);
+    /// Takes a part of the inbound transfer, and commits it with the last.
+    fn stage(&mut self, scope: &ScopeName, peer: NodeId, body: &[u8], now: Time) -> Staged;
+    /// Forgets what is staged.
+    fn unstage(&mut self);
+}
+
+/// What became of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staged {
+    /// More is to come.
+    More,
+    /// It was the last: the state was entered.
+    Done,
+    /// It cannot be believed: the session is over, nothing was entered.
+    Refused,
+}
+
+/// What anti-entropy wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncEffect {
+    /// Send this.
+    Send(NodeId, SyncMessage),
+    /// We agreed with this peer in all scopes at one instant, or have pulled all that it had.
+    Synced(NodeId),
+}
+
+/// What anti-entropy has done since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SyncCounters {
+    /// Rounds begun.
+    pub rounds: u64,
+    /// Rounds that found both equal.
+    pub equal: u64,
+    /// Inbound sessions completed.
+    pub pulled: u64,
+    /// Inbound sessions given up.
+    pub failed: u64,
+    /// Parts and messages that could not be believed.
+    pub refused: u64,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Sync {
+    config: SyncConfig,
+    rng: ChaCha8Rng,
+    next_round: Time,
+    next_session: u64,
+    inbound: Option<Inbound>,
+    /// What to pull next. A peer and scope stands here once.
+    wanted: VecDeque<(NodeId, ScopeName)>,
+    outbound: BTreeMap<(NodeId, u64), Outbound>,
+    next_outbound: u64,
+    counters: SyncCounters,
+}
+
+#[derive(Debug)]
+struct Inbound {
+    peer: NodeId,
+    scope: ScopeName,
+    session: u64,
+    /// The source's number, once its first part has come.
+    transfer: Option<u64>,
+    expected: u64,
+    bytes: u64,
+    asked: Time,
+    progress: Time,
+}
+
+#[derive(Debug)]
+struct Outbound {
+    scope: ScopeName,
+    id: u64,
+    number: u64,
+    /// The last part sent, in case it was lost.
+    body: Vec<u8>,
+    used: Time,
+}
+
+/// Peers and scopes that may wait for their pull.
+const WANTED_MAX: usize = 1_024;
+
+impl Default for SyncConfig {
+    fn default() -> Self {
+        Self {
+            interval_ms: 1_000,
+            retry_ms: 500,
+            stall_ms: 5_000,
+            chunk_bytes: 256 << 10,
+            outbound_max: 8,
+            staged_bytes_max: 8 << 30,
+        }
+    }
+}
+
+impl Sync {
+    /// A state machine that draws from `rng`.
+    ///
+    /// Sessions and transfers are numbered from a random start, so that a peer that still remembers our process before
+    /// a restart cannot take one for another.
+    pub fn new(config: SyncConfig, mut rng: ChaCha8Rng, now: Time) -> Self {
+        let (next_session, next_outbound) = (rng.next_u64() >> 1, rng.next_u64() >> 1);
+        Self {
+            next_round: now,
+            config,
+            rng,
+            next_session,
+            inbound: None,
+            wanted: VecDeque::new(),
+            outbound: BTreeMap::new(),
+            next_outbound,
+            counters: SyncCounters::default(),
+        }
+    }
+
+    /// What was done so far.
+    pub fn counters(&self) -> SyncCounters {
+        self.counters
+    }
+
+    /// When [`Sync::tick`] wants to be called.
+    pub fn deadline(&self) -> Time {
+        let retry = self.inbound.as_ref().map_or(Time(u64::MAX), |inbound| inbound.asked.plus_ms(self.config.retry_ms));
+        self.next_round.min(retry)
+    }
+
+    /// Begins a round with a peer now.
+    pub fn begin(&mut self, peer: NodeId, scopes: &dyn Scopes, fx: &mut Vec<SyncEffect>) {
+        self.counters.rounds += 1;
+        fx.push(SyncEffect::Send(peer, SyncMessage::Check(scopes.digest(peer))));
+    }
+
+    /// Does what is due: a round with a random one of `peers`, asking again, giving up.
+    pub fn tick(&mut self, now: Time, peers: &[NodeId], scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
+        self.retry(now, scopes, fx);
+        self.drop_idle(now, scopes);
+        if now >= self.next_round {
+            self.next_round = now.plus_ms(self.jittered(self.config.interval_ms));
+            if !peers.is_empty() {
+                let at = usize::try_from(self.rng.next_u64() % peers.len() as u64).expect("an index");
+                self.begin(peers[at], scopes, fx);
+            }
+        }
+        self.pull_next(now, scopes, fx);
+    }
+
+    /// A peer is gone: its sessions end.
+    pub fn peer_down(&mut self, peer: NodeId, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
+        self.wanted.retain(|(wanted, _)| *wanted != peer);
+        let gone: Vec<_> = self.outbound.keys().filter(|(p, _)| *p == peer).copied().collect();
+        for key in gone {
+            self.close(key, scopes);
+        }
+        if self.inbound.as_ref().is_some_and(|inbound| inbound.peer == peer) {
+            self.give_up(scopes);
+            self.pull_next(now, scopes, fx);
+        }
+    }
+
+    /// Takes a message.
+    pub fn handle(
+        &mut self,
+        peer: NodeId,
+        message: SyncMessage,
+        now: Time,
+        scopes: &mut dyn Scopes,
+        fx: &mut Vec<SyncEffect>,
+    ) {
+        match message {
+            SyncMessage::Check(theirs) => self.on_check(peer, theirs, scopes, fx),
+            SyncMessage::Equal => {
+                self.counters.equal += 1;
+                fx.push(SyncEffect::Synced(peer));
+            }
+            SyncMessage::Digests(theirs) => self.on_digests(peer, &theirs, now, scopes, fx),
+            SyncMessage::Pull { session, scope, context } => {
+                self.on_pull(peer, session, scope, &context, now, scopes, fx);
+            }
+            SyncMessage::Chunk { session, transfer, number, body } => {
+                self.on_chunk(peer, session, (transfer, number), &body, now, scopes, fx);
+            }
+            SyncMessage::Next { session, transfer, number } => {
+                self.on_next(peer, session, (transfer, number), now, scopes, fx);
+            }
+            SyncMessage::Abort { session } => self.on_abort(peer, session, now, scopes, fx),
+        }
+    }
+
+    fn on_check(&mut self, peer: NodeId, theirs: [u8; 16], scopes: &dyn Scopes, fx: &mut Vec<SyncEffect>) {
+        let equal = scopes.digest(peer) == theirs;
+        let answer = if equal { SyncMessage::Equal } else { SyncMessage::Digests(scopes.digests(peer)) };
+        fx.push(SyncEffect::Send(peer, answer));
+        if equal {
+            fx.push(SyncEffect::Synced(peer));
+        }
+    }
+
+    fn on_digests(
+        &mut self,
+        peer: NodeId,
+        theirs: &[ScopeDigest],
+        now: Time,
+        scopes: &mut dyn Scopes,
+        fx: &mut Vec<SyncEffect>,
+    ) {
+        let ours: BTreeMap<ScopeName, [u8; 16]> =
+            scopes.digests(peer).into_iter().map(|own| (own.scope, own.digest)).collect();
+        let differing: Vec<&ScopeDigest> =
+            theirs.iter().filter(|t| !t.empty && ours.get(&t.scope) != Some(&t.digest)).collect();
+        if differing.is_empty() {
+            fx.push(SyncEffect::Synced(peer));
+        }
+        differing.into_iter().for_each(|their| self.want(peer, &their.scope));
+        self.pull_next(now, scopes, fx);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one message, and the surroundings of every handler")]
+    fn on_pull(
+        &mut self,
+        peer: NodeId,
+        session: u64,
+        scope: ScopeName,
+        context: &[u8],
+        now: Time,
+        scopes: &mut dyn Scopes,
+        fx: &mut Vec<SyncEffect>,
+    ) {
+        if let Some(id) = self.outbound.get(&(peer, session)).filter(|o| o.scope == scope).map(|o| o.id) {
+            self.on_next(peer, session, (id, 0), now, scopes, fx);
+            return;
+        }
+        let id = self.next_outbound;
+        let opened = if self.outbound.len() < self.config.outbound_max {
+            scopes.open(&scope, id, context)
+        } else {
+            None
+        };
+        let first = opened.and_then(|behind| Some((behind, scopes.chunk(&scope, id, self.config.chunk_bytes)?)));
+        let Some((behind, body)) = first else {
+            fx.push(SyncEffect::Send(peer, SyncMessage::Abort { session }));
+            return;
+        };
+        self.next_outbound += 1;
+        let message = SyncMessage::Chunk { session, transfer: id, number: 0, body: body.clone() };
+        fx.push(SyncEffect::Send(peer, message));
+        self.close((peer, session), scopes);
+        self.outbound.insert((peer, session), Outbound { scope: scope.clone(), id, number: 0, body, used: now });
+        if behind {
+            self.want(peer, &scope);
+            self.pull_next(now, scopes, fx);
+        }
+    }
+
+    fn on_next(
+        &mut self,
+        peer: NodeId,
+        session: u64,
+        (transfer, number): (u64, u64),
+        now: Time,
+        scopes: &mut dyn Scopes,
+        fx: &mut Vec<SyncEffect>,
+    ) {
+        let bytes_max = self.config.chunk_bytes;
+        let Some(outbound) = self.outbound.get_mut(&(peer, session)).filter(|o| o.id == transfer) else {
+            fx.push(SyncEffect::Send(peer, SyncMessage::Abort { session }));
+            return;
+        };
+        if number == outbound.number + 1 {
+            match scopes.chunk(&outbound.scope, outbound.id, bytes_max) {
+                Some(body) => (outbound.number, outbound.body) = (number, body),
+                None => self.counters.refused += 1,
+            }
+        }
+        outbound.used = now;
+        if number == outbound.number {
+            let body = outbound.body.clone();
+            fx.push(SyncEffect::Send(peer, SyncMessage::Chunk { session, transfer, number, body }));
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one message, and the surroundings of every handler")]
+    fn on_chunk(
+        &mut self,
+        peer: NodeId,
+        session: u64,
+        (transfer, number): (u64, u64),
+        body: &[u8],
+        now: Time,
+        scopes: &mut dyn Scopes,
+        fx: &mut Vec<SyncEffect>,
+    ) {
+        let Some(inbound) = self.inbound.as_mut().filter(|i| i.peer == peer && i.session == session) else { return };
+        let of_another = inbound.transfer.is_some_and(|begun| begun != transfer);
+        if number != inbound.expected || of_another {
+            return;
+        }
+        inbound.transfer = Some(transfer);
+        inbound.bytes += body.len() as u64;
+        let staged = if inbound.bytes > self.config.staged_bytes_max {
+            Staged::Refused
+        } else {
+            scopes.stage(&inbound.scope, peer, body, now)
+        };
+        match staged {
+            Staged::More => {
+                (inbound.expected, inbound.asked, inbound.progress) = (number + 1, now, now);
+                fx.push(SyncEffect::Send(peer, SyncMessage::Next { session, transfer, number: number + 1 }));
+            }
+            Staged::Done => {
+                self.inbound = None;
+                self.counters.pulled += 1;
+                if !self.wanted.iter().any(|(wanted, _)| *wanted == peer) {
+                    fx.push(SyncEffect::Synced(peer));
+                }
+            }
+            Staged::Refused => {
+                self.counters.refused += 1;
+                self.give_up(scopes);
+            }
+        }
+        self.pull_next(now, scopes, fx);
+    }
+
+    fn on_abort(
+        &mut self,
+        peer: NodeId,
+        session: u64,
+        now: Time,
+        scopes: &mut dyn Scopes,
+        fx: &mut Vec<SyncEffect>,
+    ) {
+        if self.inbound.as_ref().is_some_and(|i| i.peer == peer && i.session == session) {
+            self.give_up(scopes);
+            self.pull_next(now, scopes, fx);
+        }
+    }
+
+    fn want(&mut self, peer: NodeId, scope: &ScopeName) {
+        let under_way = self.inbound.as_ref().is_some_and(|i| i.peer == peer && i.scope == *scope);
+        let known = under_way || self.wanted.iter().any(|(p, s)| *p == peer && s == scope);
+        if !known && self.wanted.len() < WANTED_MAX {
+            self.wanted.push_back((peer, scope.clone()));
+        }
+    }
+
+    fn pull_next(&mut self, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
+        while self.inbound.is_none()
+            && let Some((peer, scope)) = self.wanted.pop_front()
+        {
+            let Some(context) = scopes.context(&scope) else { continue };
+            let session = self.next_session;
+            self.next_session += 1;
+            fx.push(SyncEffect::Send(peer, SyncMessage::Pull { session, scope: scope.clone(), context }));
+            self.inbound = Some(Inbound {
+                peer,
+                scope,
+                session,
+                transfer: None,
+                expected: 0,
+                bytes: 0,
+                asked: now,
+                progress: now,
+            });
+        }
+    }
+
+    fn retry(&mut self, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
+        let Some(inbound) = self.inbound.as_mut() else { return };
+        if now >= inbound.progress.plus_ms(self.config.stall_ms) {
+            self.give_up(scopes);
+        } else if now >= inbound.asked.plus_ms(self.config.retry_ms) {
+            inbound.asked = now;
+            let (peer, session, number) = (inbound.peer, inbound.session, inbound.expected);
+            let again = match inbound.transfer {
+                None => {
+                    let scope = inbound.scope.clone();
+                    scopes.context(&scope).map(|context| SyncMessage::Pull { session, scope, context })
+                }
+                Some(transfer) => Some(SyncMessage::Next { session, transfer, number }),
+            };
+            fx.extend(again.map(|message| SyncEffect::Send(peer, message)));
+        }
+    }
+
+    fn give_up(&mut self, scopes: &mut dyn Scopes) {
+        self.inbound = None;
+        self.counters.failed += 1;
+        scopes.unstage();
+    }
+
+    fn drop_idle(&mut self, now: Time, scopes: &mut dyn Scopes) {
+        let since = now.minus_ms(self.config.stall_ms);
+        let idle: Vec<_> = self.outbound.iter().filter(|(_, o)| o.used < since).map(|(key, _)| *key).collect();
+        idle.into_iter().for_each(|key| self.close(key, scopes));
+    }
+
+    fn close(&mut self, key: (NodeId, u64), scopes: &mut dyn Scopes) {
+        if let Some(outbound) = self.outbound.remove(&key) {
+            scopes.close(&outbound.scope, outbound.id);
+        }
+    }
+
+    fn jittered(&mut self, ms: u64) -> u64 {
+        ms * 3 / 4 + self.rng.next_u64() % (ms / 2).max(1)
+    }
+}

@@ -1,0 +1,233 @@
+//! What nodes say to each other.
+//!
+//! A frame is one CBOR message: its number, then its fields as an array. Fields that a reader does not know are skipped,
+//! missing optional ones are absent, and messages with unknown numbers are counted and ignored, so that versions can
+//! mix. The version range of [`Hello`] says what may be sent at all.
+
+mod chunk;
+mod hello;
+
+use bytes::Bytes;
+use minicbor::{Decode, Encode};
+
+use damson_crdt::NodeId;
+
+use crate::scope::ScopeName;
+
+pub use chunk::{decode_chunk, encode_chunk};
+pub use hello::{Hello, Known, Refusal, Welcome};
+
+/// The oldest wire version that this build speaks.
+pub const VERSION_MIN: u16 = 1;
+/// The newest wire version that this build speaks.
+pub const VERSION_MAX: u16 = 1;
+/// The longest frame before a link is open: an unknown peer costs no more memory than this.
+pub const GREETING_BYTES_MAX: usize = 64 << 10;
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Message {
+    /// The first on every link, from both ends.
+    #[n(0)]
+    Hello(#[n(0)] Hello),
+    /// The answer to a hello that is accepted.
+    #[n(1)]
+    Welcome(#[n(0)] Welcome),
+    /// The answer to a hello that is not; the link is closed after it.
+    #[n(2)]
+    Refuse(#[n(0)] Refusal),
+    /// Are you there? Carries the sender's wall time and the digest of its user scopes.
+    #[n(3)]
+    Ping(#[n(0)] Beat),
+    /// The answer to a ping, with the ping's nonce.
+    #[n(4)]
+    Pong(#[n(0)] Beat),
+    /// Please ping this member for me.
+    #[n(5)]
+    PingRequest {
+        /// Chosen by the asker.
+        #[n(0)]
+        nonce: u64,
+        /// Whom to ping.
+        #[n(1)]
+        target: NodeId,
+    },
+    /// The member you asked about has answered me.
+    #[n(6)]
+    PingVouch {
+        /// The asker's.
+        #[n(0)]
+        nonce: u64,
+        /// Who answered.
+        #[n(1)]
+        target: NodeId,
+    },
+    /// New operations.
+    #[n(7)]
+    Push {
+        /// The scope.
+        #[n(0)]
+        scope: ScopeName,
+        /// Batches, as the codec writes them.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        batches: Vec<u8>,
+    },
+    /// Anti-entropy.
+    #[n(8)]
+    Sync(#[n(0)] SyncMessage),
+    /// The sender stops for good or for a while; do not suspect it.
+    #[n(9)]
+    Bye,
+}
+
+/// A sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Beat {
+    /// Tells answers apart.
+    #[n(0)]
+    pub nonce: u64,
+    /// The sender's wall time, milliseconds since 1970.
+    #[n(1)]
+    pub wall_ms: u64,
+    /// The digest of the sender's user scopes.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub digest: [u8; 16],
+}
+
+/// A message of anti-entropy. Contexts and chunks are opaque here.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum SyncMessage {
+    /// 16 bytes over all scopes: are we equal?
+    #[n(0)]
+    Check(#[cbor(n(0), with = "minicbor::bytes")] [u8; 16]),
+    /// We are.
+    #[n(1)]
+    Equal,
+    /// We are not: these are mine.
+    #[n(2)]
+    Digests(#[n(0)] Vec<ScopeDigest>),
+    /// Send me what I lack.
+    #[n(3)]
+    Pull {
+        /// Chosen by the receiver, unique on its side.
+        #[n(0)]
+        session: u64,
+        /// The scope.
+        #[n(1)]
+        scope: ScopeName,
+        /// What the receiver has seen.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        context: Vec<u8>,
+    },
+    /// A part of the answer.
+    #[n(4)]
+    Chunk {
+        /// The receiver's number.
+        #[n(0)]
+        session: u64,
+        /// The source's number: the parts of two transfers must not be mixed.
+        #[n(1)]
+        transfer: u64,
+        /// From 0.
+        #[n(2)]
+        number: u64,
+        /// The contents.
+        #[cbor(n(3), with = "minicbor::bytes")]
+        body: Vec<u8>,
+    },
+    /// The next part, please; or the same again, when it was lost.
+    #[n(5)]
+    Next {
+        /// The receiver's number.
+        #[n(0)]
+        session: u64,
+        /// The source's number.
+        #[n(1)]
+        transfer: u64,
+        /// Which part.
+        #[n(2)]
+        number: u64,
+    },
+    /// This session is over without a result: the sender is busy, or has forgotten it.
+    #[n(6)]
+    Abort {
+        /// The receiver's number.
+        #[n(0)]
+        session: u64,
+    },
+}
+
+/// The digest of one scope.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ScopeDigest {
+    /// The scope.
+    #[n(0)]
+    pub scope: ScopeName,
+    /// Over its name, context and live dots.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub digest: [u8; 16],
+    /// Does it hold anything at all?
+    #[n(2)]
+    pub empty: bool,
+}
+
+impl Message {
+    /// The frame.
+    pub fn encode(&self) -> Bytes {
+        minicbor::to_vec(self).expect("memory").into()
+    }
+
+    /// Reads a frame.
+    pub fn decode(frame: &[u8]) -> Result<Self, minicbor::decode::Error> {
+        minicbor::decode(frame)
+    }
+}
+
+impl<C> Encode<C> for ScopeName {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.str(self.as_str()).map(|_| ())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for ScopeName {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        d.str()?.parse().map_err(|_| minicbor::decode::Error::message("an impossible scope name"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_read_back() {
+        let messages = [
+            Message::Ping(Beat { nonce: 1, wall_ms: 2, digest: [3; 16] }),
+            Message::Push { scope: "default".parse().unwrap(), batches: vec![1, 2, 3] },
+            Message::Sync(SyncMessage::Check([7; 16])),
+            Message::Bye,
+        ];
+        for message in messages {
+            assert_eq!(Message::decode(&message.encode()).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn an_equal_pair_costs_little_more_than_a_digest() {
+        assert!(Message::Sync(SyncMessage::Check([7; 16])).encode().len() <= 24);
+        assert!(Message::Sync(SyncMessage::Equal).encode().len() <= 8);
+    }
+
+    #[test]
+    fn a_field_added_by_a_newer_version_is_skipped() {
+        let mut frame = Vec::new();
+        let mut e = minicbor::Encoder::new(&mut frame);
+        e.array(2).unwrap().u8(6).unwrap().array(3).unwrap().u64(5).unwrap();
+        e.encode(NodeId([9; 16])).unwrap().str("from the future").unwrap();
+        assert_eq!(Message::decode(&frame).unwrap(), Message::PingVouch { nonce: 5, target: NodeId([9; 16]) });
+    }
+}

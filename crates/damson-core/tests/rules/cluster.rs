@@ -1,0 +1,229 @@
+//! A few replicas with clocks and disks. What passes between them, and when, is the test's decision.
+
+use damson_core::replica::{Applied, Chunk, Inbound, Replica, ReplicaConfig, Slot, Tx, View};
+use damson_core::time::Time;
+use damson_crdt::{Actor, Batch, Clock, Hlc, Life, NodeId, Rules};
+
+use super::disk::{Disk, scope};
+use super::picture::{contents, picture};
+
+const DRIFT_MS_MAX: u64 = 500;
+
+pub struct Cluster {
+    pub members: Vec<Member>,
+    pub rules: Rules,
+    pub config: ReplicaConfig,
+    pub time: Time,
+    pub wall_ms: u64,
+    next_transfer: u64,
+}
+
+pub struct Member {
+    pub replica: Replica,
+    pub disk: Disk,
+    pub clock: Clock,
+    pub lives: u64,
+    /// How far its wall clock is ahead.
+    pub ahead_ms: u64,
+}
+
+/// A transfer under way.
+pub struct Transfer {
+    pub id: u64,
+    pub sink: usize,
+    pub source: usize,
+    inbound: Inbound,
+}
+
+impl Cluster {
+    pub fn new(size: usize) -> Self {
+        Self::with(size, Rules::default(), ReplicaConfig::default())
+    }
+
+    pub fn with(size: usize, rules: Rules, config: ReplicaConfig) -> Self {
+        let member = |at: usize| Member {
+            replica: Replica::new(scope(), actor(at, 1), config.clone(), rules),
+            disk: Disk::default(),
+            clock: Clock::default(),
+            lives: 1,
+            ahead_ms: 0,
+        };
+        let members = (0..size).map(member).collect();
+        Self { members, rules, config, time: Time::default().plus_ms(100_000), wall_ms: 1_000_000, next_transfer: 1 }
+    }
+
+    pub fn replica(&self, at: usize) -> &Replica {
+        &self.members[at].replica
+    }
+
+    pub fn view(&self, at: usize) -> View<'_> {
+        self.replica(at).view(self.wall_ms)
+    }
+
+    pub fn tick(&mut self, at: usize) -> Hlc {
+        let member = &mut self.members[at];
+        member.clock.tick(self.wall_ms + member.ahead_ms)
+    }
+
+    /// One transaction, and the batch that it became.
+    pub fn transact<R>(&mut self, at: usize, write: impl FnOnce(&mut Tx<'_>) -> R) -> (R, Option<Batch>) {
+        let hlc = self.tick(at);
+        let mut tx = self.members[at].replica.begin(hlc, self.wall_ms);
+        let out = write(&mut tx);
+        let batch = tx.commit();
+        self.members[at].persist();
+        (out, batch)
+    }
+
+    /// A write that becomes a batch.
+    pub fn write<R>(&mut self, at: usize, write: impl FnOnce(&mut Tx<'_>) -> R) -> Batch {
+        self.transact(at, write).1.expect("it writes something")
+    }
+
+    pub fn absorb(&mut self, at: usize) -> Option<Batch> {
+        let hlc = self.tick(at);
+        let batch = self.members[at].replica.absorb_traces(hlc, self.wall_ms);
+        self.members[at].persist();
+        batch
+    }
+
+    pub fn reap(&mut self, at: usize) -> Option<Batch> {
+        let hlc = self.tick(at);
+        let replica = &mut self.members[at].replica;
+        let ended = replica.ended_before(self.wall_ms, 10);
+        let batch = replica.reap(&ended, hlc, self.wall_ms);
+        self.members[at].persist();
+        batch
+    }
+
+    pub fn receive(&mut self, to: usize, from: usize, batch: &Batch) -> Applied {
+        let member = &mut self.members[to];
+        member.clock.observe(batch.hlc, self.wall_ms + member.ahead_ms, DRIFT_MS_MAX);
+        let applied = member.replica.apply(batch, node(from), self.time);
+        member.persist();
+        applied
+    }
+
+    pub fn open(&mut self, sink: usize, source: usize) -> Transfer {
+        let id = self.next_transfer;
+        self.next_transfer += 1;
+        let seen = self.replica(sink).context().clone();
+        self.members[source].replica.open_outbound(id, seen);
+        // Does nothing, unless the rule against it is broken.
+        let context = self.replica(source).context().clone();
+        self.members[sink].replica.enter_early(&context);
+        self.members[sink].persist();
+        Transfer { id, sink, source, inbound: Inbound::default() }
+    }
+
+    /// One message of a transfer; gives it back while there is more to come.
+    pub fn step(&mut self, mut transfer: Transfer, bytes_max: usize) -> Result<Option<Transfer>, String> {
+        let chunk = self.members[transfer.source].replica.next_chunk(transfer.id, bytes_max);
+        let mut chunk = chunk.ok_or("the source has forgotten a transfer")?;
+        self.observe(transfer.sink, &chunk);
+        let last = chunk.last.take();
+        transfer.inbound.stage(chunk);
+        let Some(last) = last else { return Ok(Some(transfer)) };
+        let sink = &mut self.members[transfer.sink];
+        sink.replica.commit_inbound(transfer.inbound, &last, self.time).map_err(|fault| fault.to_string())?;
+        sink.persist();
+        Ok(None)
+    }
+
+    pub fn abort(&mut self, transfer: &Transfer) {
+        self.members[transfer.source].replica.close_outbound(transfer.id);
+    }
+
+    /// A whole transfer.
+    pub fn pull(&mut self, sink: usize, source: usize, bytes_max: usize) -> Result<(), String> {
+        let mut open = Some(self.open(sink, source));
+        while let Some(transfer) = open {
+            open = self.step(transfer, bytes_max)?;
+        }
+        Ok(())
+    }
+
+    /// Everyone with everyone, until nothing is left to say.
+    pub fn heal(&mut self) -> Result<(), String> {
+        let size = self.members.len();
+        let mut rounds = 2 * size;
+        while rounds > 0 && !self.have_seen_the_same() {
+            rounds -= 1;
+            for sink in 0..size {
+                (0..size).filter(|source| *source != sink).try_for_each(|source| self.pull(sink, source, 4_096))?;
+            }
+        }
+        (1..size).try_for_each(|at| self.check_equal(0, at))
+    }
+
+    fn have_seen_the_same(&self) -> bool {
+        self.members.iter().all(|member| member.replica.context() == self.replica(0).context())
+    }
+
+    /// Equal in every respect?
+    pub fn check_equal(&mut self, a: usize, b: usize) -> Result<(), String> {
+        if self.replica(a).context() != self.replica(b).context() {
+            return Err(format!("{a} and {b} have seen different things"));
+        }
+        let (left, right) = (contents(&mut self.members[a].replica), contents(&mut self.members[b].replica));
+        if left != right {
+            return Err(format!("{a} and {b} have seen the same and hold {left:?} and {right:?}"));
+        }
+        self.check_agreement(a, b)
+    }
+
+    /// Rule 1: equal contexts mean equal live dots, digests and views.
+    pub fn check_agreement(&self, a: usize, b: usize) -> Result<(), String> {
+        let (left, right) = (self.replica(a), self.replica(b));
+        if left.context() != right.context() {
+            return Ok(());
+        }
+        if left.digest() != right.digest() || !left.dots().eq(right.dots()) {
+            return Err(format!("{a} and {b} have seen the same, and other dots are alive"));
+        }
+        let (left, right) = (picture(left, self.wall_ms), picture(right, self.wall_ms));
+        if left == right { Ok(()) } else { Err(format!("{a} shows {left:?}, {b} shows {right:?}")) }
+    }
+
+    /// A start from the disk after a crash: another life.
+    pub fn start(&mut self, at: usize, actor: Actor) -> Result<(), String> {
+        let member = &mut self.members[at];
+        member.replica = member.disk.load(actor, &self.config, self.rules)?;
+        member.clock = Clock::default();
+        Ok(())
+    }
+
+    /// A name that this member never had.
+    pub fn next_life(&mut self, at: usize) -> Actor {
+        self.members[at].lives += 1;
+        actor(at, self.members[at].lives)
+    }
+
+    fn observe(&mut self, at: usize, chunk: &Chunk) {
+        let member = &mut self.members[at];
+        for live in chunk.cells.iter().flat_map(|(_, cell)| cell.dots()) {
+            member.clock.observe(live.hlc, self.wall_ms + member.ahead_ms, DRIFT_MS_MAX);
+        }
+    }
+}
+
+impl Member {
+    pub fn persist(&mut self) {
+        let rows = self.replica.take_rows();
+        self.disk.write(rows);
+    }
+}
+
+pub fn node(at: usize) -> NodeId {
+    NodeId([u8::try_from(at + 1).expect("a small cluster"); 16])
+}
+
+/// Lives are random: a later one may sort before an earlier one.
+pub fn actor(at: usize, life: u64) -> Actor {
+    Actor::new(node(at), Life(life.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+}
+
+/// A key.
+pub fn key(name: &'static str) -> Slot {
+    Slot::key(name)
+}

@@ -1,0 +1,106 @@
+//! Rule 3 in slow motion: transfers that take many messages, several at once, while both ends change, and give up.
+
+use damson_core::replica::{Inbound, TransferError};
+use damson_crdt::{Context, Rules};
+
+use super::cluster::{Cluster, key};
+use super::histories::{Mix, Step, run};
+
+const SLOW: &Mix = &[
+    (30, Step::Write),
+    (6, Step::Transaction),
+    (2, Step::Absorb),
+    (14, Step::Deliver),
+    (10, Step::Open),
+    (30, Step::Chunk),
+    (2, Step::Abort),
+    (3, Step::Truncate),
+    (1, Step::Crash),
+    (1, Step::Wipe),
+];
+
+const SLOW_AND_FORGETFUL: &Mix = &[
+    (36, Step::Write),
+    (4, Step::Transaction),
+    (6, Step::Deliver),
+    (12, Step::Open),
+    (40, Step::Chunk),
+    (1, Step::Abort),
+    (12, Step::Truncate),
+];
+
+pub const MIXES: &[&Mix] = &[SLOW, SLOW_AND_FORGETFUL];
+
+#[test]
+fn transfers_in_slow_motion_enter_the_context_with_their_last_cell() {
+    for seed in 1..=600 {
+        run(seed, Rules::default(), MIXES).unwrap_or_else(|fault| panic!("{fault}"));
+    }
+}
+
+/// The source forgets a removal while it sends: the receiver must not believe that its own log explains it.
+pub fn log_cut_during_a_transfer(rules: Rules) -> Result<(), String> {
+    let mut cluster = Cluster::with(3, rules, Default::default());
+    let set = key("set");
+    cluster.write(0, |tx| tx.set_add(&set, b"a"));
+    cluster.write(0, |tx| tx.set_add(&set, b"b"));
+    cluster.pull(1, 0, 4_096)?;
+    cluster.pull(2, 0, 4_096)?;
+    cluster.write(0, |tx| tx.set_add(&set, b"c"));
+    let transfer = cluster.open(1, 0);
+    cluster.write(0, |tx| tx.set_remove(&set, b"a"));
+    cluster.members[0].replica.truncate_removals(0);
+    cluster.step(transfer, 4_096)?;
+    cluster.pull(2, 1, 4_096)?;
+    cluster.check_equal(1, 2)?;
+    cluster.check_equal(0, 2)
+}
+
+#[test]
+fn a_log_that_is_cut_during_a_transfer_raises_the_receivers_floor() {
+    log_cut_during_a_transfer(Rules::default()).unwrap();
+}
+
+#[test]
+fn an_aborted_transfer_leaves_no_trace() {
+    let mut cluster = Cluster::new(2);
+    cluster.write(0, |tx| tx.set_add(&key("set"), b"a"));
+    cluster.write(0, |tx| tx.set_add(&key("set"), b"b"));
+    let transfer = cluster.open(1, 0);
+    let transfer = cluster.step(transfer, 1).unwrap().expect("two cells are two messages");
+    cluster.abort(&transfer);
+    assert!(cluster.replica(1).context().is_empty() && cluster.replica(1).live_dots() == 0);
+    assert!(cluster.step(transfer, 1).is_err(), "the source has let go of it");
+    cluster.heal().unwrap();
+}
+
+#[test]
+fn a_transfer_with_a_live_dot_outside_its_context_is_refused_as_a_whole() {
+    let mut cluster = Cluster::new(2);
+    cluster.write(0, |tx| tx.set_add(&key("set"), b"a"));
+    cluster.members[0].replica.open_outbound(1, Context::default());
+    let mut chunk = cluster.members[0].replica.next_chunk(1, 4_096).unwrap();
+    let mut last = chunk.last.take().unwrap();
+    last.context = Context::default();
+    let mut inbound = Inbound::default();
+    inbound.stage(chunk);
+    let time = cluster.time;
+    let refused = cluster.members[1].replica.commit_inbound(inbound, &last, time);
+    assert!(matches!(refused, Err(TransferError::OutsideContext(_))), "{refused:?}");
+    assert_eq!(cluster.replica(1).live_dots(), 0);
+}
+
+#[test]
+fn a_receiver_below_the_floor_takes_everything() {
+    let mut cluster = Cluster::new(2);
+    cluster.write(0, |tx| tx.set_add(&key("set"), b"a"));
+    cluster.pull(1, 0, 4_096).unwrap();
+    cluster.write(0, |tx| tx.set_remove(&key("set"), b"a"));
+    cluster.members[0].replica.truncate_removals(0);
+    let seen = cluster.replica(1).context().clone();
+    assert!(cluster.members[0].replica.open_outbound(1, seen));
+    let own = cluster.replica(0).context().clone();
+    assert!(!cluster.members[0].replica.open_outbound(2, own), "who lacks nothing is sent nothing");
+    cluster.heal().unwrap();
+    assert!(!cluster.view(1).set_contains(&key("set"), b"a"));
+}
