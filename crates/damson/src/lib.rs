@@ -1,4 +1,59 @@
-//! damson
+//! A shared, always-writable state on every node of a cluster, without a coordinator.
+//!
+//! ```no_run
+//! use damson::{Json, Node};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let node = Node::builder("alpha")
+//!         .listen("127.0.0.1:7400") //  where other nodes reach this one
+//!         .join("127.0.0.1:7401") //    any member of the cluster; more can be given
+//!         .data_dir("/var/lib/damson/alpha") // without it nothing is kept across a restart
+//!         .start()
+//!         .await?;
+//!     let app = node.scope("app")?; // a keyspace; nodes that host it agree on it
+//!     app.counter("visits").add(1).await?; // written here at once, everywhere within milliseconds
+//!     app.set("tags").insert("green").await?;
+//!     app.map::<Json<Vec<u16>>>("ports").put("web", &Json(vec![80, 443])).await?;
+//!     println!("{} visits, ports {:?}", app.counter("visits").get(), app.map::<Json<Vec<u16>>>("ports").get("web")?);
+//!     node.stop().await?; // a clean stop: the next start goes on as the same actor
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Every node reads and writes its own copy; what it writes, its own reads see at once. Writes are acknowledged when
+//! they are as durable as [`Sync`] asks, and reach the other members by direct push; what a push misses, anti-entropy
+//! brings within seconds, at a cost that follows the difference. Concurrent writes merge by the rules of their type.
+//! A delete takes away what it saw, needs no tombstone, and never comes back.
+//!
+//! Beyond the typed handles, [`Scope::write`] takes a transaction (one atomic batch), [`Scope::read`] a consistent look,
+//! and [`Scope::watch`] tells what changes. [`transport`] has the ways to reach other nodes, including "bring your own".
 
+mod builder;
+mod clock;
+mod driver;
+mod error;
+mod handles;
 pub mod identity;
+mod node;
+mod scope;
+mod status;
 pub mod transport;
+mod value;
+mod watch;
+
+pub use builder::NodeBuilder;
+pub use damson_core::crdt::{Actor, Digest, Key, Kind, Life, LimitError, Limits, NodeId};
+pub use damson_core::membership::{LivenessConfig, MemberState};
+pub use damson_core::node::{DialConfig, Event};
+pub use damson_core::replica::{ReplicaConfig, Scan, Slot, Tx, View, WriteError};
+pub use damson_core::scope::{ScopeName, ScopeNameError};
+pub use damson_core::sync::SyncConfig;
+pub use driver::{Sync, Ticket};
+pub use error::{StartError, StopError};
+pub use handles::{Counter, Flag, Map, MaxRegister, MultiRegister, Register, Set};
+pub use node::Node;
+pub use scope::Scope;
+pub use status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
+pub use value::{Json, Value, ValueError};
+pub use watch::{Change, Watch};

@@ -258,6 +258,16 @@ impl Node {
         self.scopes.replicas.get_mut(scope)
     }
 
+    /// The batches that this node has issued since this was last called, while
+    /// [`ReplicaConfig::record_issued`](crate::replica::ReplicaConfig::record_issued) is set.
+    pub fn take_issued(&mut self) -> Vec<(ScopeName, Batch)> {
+        let of = |replica: &mut Replica| {
+            let name = replica.name().clone();
+            replica.take_issued().into_iter().map(move |batch| (name.clone(), batch))
+        };
+        self.scopes.replicas.values_mut().flat_map(of).collect()
+    }
+
     /// All replicas, in the order of their scopes' names.
     pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
         self.scopes.replicas.values()

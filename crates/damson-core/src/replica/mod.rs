@@ -23,7 +23,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use damson_crdt::{Actor, CellId, Context, Digest, Dot, Key, Limits, NodeId, Rules};
+use damson_crdt::{Actor, Batch, CellId, Context, Digest, Dot, Key, Limits, NodeId, Rules};
 
 use live::{Live, Ties};
 use removals::Removals;
@@ -49,6 +49,9 @@ pub struct ReplicaConfig {
     pub waiting_per_peer_max: usize,
     /// How long a batch may wait, in milliseconds. Default 10,000: several rounds of anti-entropy.
     pub waiting_ms_max: u64,
+    /// Keep a copy of every own batch until [`Replica::take_issued`] asks for it. Default false: only a simulator, whose
+    /// oracle has to know them all, also those that a node issues by itself, turns it on.
+    pub record_issued: bool,
 }
 
 /// A node's copy of a scope.
@@ -69,6 +72,8 @@ pub struct Replica {
     /// Counter cells of ours in which others left traces that we have to absorb.
     traces: BTreeSet<CellId>,
     counters: Counters,
+    /// Own batches, while [`ReplicaConfig::record_issued`] is set.
+    issued: Vec<Batch>,
 }
 
 /// What changed since it was last asked for: for the disk and for watchers.
@@ -104,7 +109,13 @@ pub struct Counters {
 
 impl Default for ReplicaConfig {
     fn default() -> Self {
-        Self { limits: Limits::default(), removals_max: 1 << 16, waiting_per_peer_max: 1 << 10, waiting_ms_max: 10_000 }
+        Self {
+            limits: Limits::default(),
+            removals_max: 1 << 16,
+            waiting_per_peer_max: 1 << 10,
+            waiting_ms_max: 10_000,
+            record_issued: false,
+        }
     }
 }
 
@@ -124,6 +135,7 @@ impl Replica {
             fork: fork::Fork::default(),
             traces: BTreeSet::new(),
             counters: Counters::default(),
+            issued: Vec::new(),
             config,
         }
     }
@@ -197,6 +209,11 @@ impl Replica {
     /// in the context, not to the state.
     pub fn digest(&self) -> Digest {
         Digest::of_scope(self.name.as_str(), &self.context, self.live.fingerprint())
+    }
+
+    /// The batches issued here since this was last called, while [`ReplicaConfig::record_issued`] is set.
+    pub fn take_issued(&mut self) -> Vec<Batch> {
+        std::mem::take(&mut self.issued)
     }
 
     /// The keys changed since this was last called.

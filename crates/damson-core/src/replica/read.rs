@@ -206,9 +206,9 @@ impl<'a> View<'a> {
     }
 
     /// All existing keys, in no meaningful but the same order everywhere.
-    pub fn keys(&self) -> impl Iterator<Item = (&'a Key, Kind)> {
+    pub fn keys(self) -> impl Iterator<Item = (&'a Key, Kind)> {
         let ties = self.replica.live.ties();
-        let view = *self;
+        let view = self;
         let entries = self.replica.live.keys_from(0).filter(move |(_, _, entry)| view.is_visible(entry));
         entries.filter_map(move |(_, key, entry)| entry.kind(&Path::root(), ties).map(|kind| (key, kind)))
     }

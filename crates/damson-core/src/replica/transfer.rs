@@ -127,8 +127,29 @@ impl Replica {
         for (id, cell) in &inbound.staged {
             self.join_cell(id, cell, &last.context);
         }
+        if !missing.is_empty() && self.rules.holds(Rule::StaleContext) {
+            self.pass_on(&inbound, last);
+        }
         self.enter(&missing, last, now);
         Ok(())
+    }
+
+    /// What a transfer brings enters the context that our own open transfers will end with. So they compare its cells too,
+    /// also those that are as empty here as they were: their receivers may hold what died there. Dead dots that no log
+    /// explains can be anywhere, and only a whole transfer carries them.
+    fn pass_on(&mut self, inbound: &Inbound, last: &Last) {
+        let mut open = std::mem::take(&mut self.outbound);
+        for outbound in open.values_mut().filter(|outbound| !outbound.whole) {
+            if last.whole {
+                outbound.whole = true;
+                outbound.todo.extend(self.live.cells().map(|(id, _)| id));
+                continue;
+            }
+            outbound.todo.extend(inbound.staged.keys().cloned());
+            inbound.cleared.iter().for_each(|key| self.find_target(&Target::Key(key.clone()), outbound));
+            last.removals.iter().for_each(|(_, target)| self.find_target(target, outbound));
+        }
+        self.outbound = open;
     }
 
     fn find_behind(&self, missing: &Context, outbound: &mut Outbound) {

@@ -96,13 +96,22 @@ impl Tx<'_> {
         self.replica.view(self.wall_ms)
     }
 
+    /// The wall time of the transaction, in milliseconds since 1970.
+    pub fn wall_ms(&self) -> u64 {
+        self.wall_ms
+    }
+
     /// Ends the transaction. `None` when nothing was written.
     pub fn commit(self) -> Option<Batch> {
         if self.ops.is_empty() {
             return None;
         }
         self.replica.counters.written += 1;
-        Some(Batch { actor: self.replica.actor, first: self.first, hlc: self.hlc, ops: self.ops.into() })
+        let batch = Batch { actor: self.replica.actor, first: self.first, hlc: self.hlc, ops: self.ops.into() };
+        if self.replica.config.record_issued {
+            self.replica.issued.push(batch.clone());
+        }
+        Some(batch)
     }
 
     /// Writes a last-writer-wins register.

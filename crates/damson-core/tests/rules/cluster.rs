@@ -109,10 +109,6 @@ impl Cluster {
         self.next_transfer += 1;
         let seen = self.replica(sink).context().clone();
         self.members[source].replica.open_outbound(id, seen);
-        // Does nothing, unless the rule against it is broken.
-        let context = self.replica(source).context().clone();
-        self.members[sink].replica.enter_early(&context);
-        self.members[sink].persist();
         Transfer { id, sink, source, inbound: Inbound::default() }
     }
 

@@ -1,7 +1,8 @@
 //! What has to be true of a replica, from a log of all operations and its context alone.
 //!
 //! Naive on purpose: the live dots are the puts in the context without all that operations in the context kill; a counter
-//! is the sum of the amounts in the context without those that a reset in the context had seen.
+//! is the sum of the amounts in the context without those that a reset in the context took away: all that its author had
+//! seen and that no reset had taken away there yet.
 
 use std::collections::BTreeSet;
 
@@ -26,8 +27,7 @@ struct Amount {
 
 struct Reset {
     dot: Dot,
-    slot: Slot,
-    known: Context,
+    takes: BTreeSet<Dot>,
 }
 
 /// A write, and which operations of its batch it became: from this one to before that one.
@@ -42,7 +42,9 @@ impl Oracle {
                 self.amounts.push(Amount { dot: dot(end - 1), slot: slot.clone(), n });
             }
             if let Some(slot) = write.resets() {
-                self.resets.push(Reset { dot: dot(*start), slot, known: seen_at(before, batch, *start) });
+                let seen = seen_at(before, batch, *start);
+                let takes = self.standing(&seen).filter(|amount| lies_below(&amount.slot, &slot)).map(|amount| amount.dot).collect();
+                self.resets.push(Reset { dot: dot(*start), takes });
             }
         }
         self.batches.push(batch.clone());
@@ -70,12 +72,15 @@ impl Oracle {
 
     /// The value of a counter.
     pub fn counted(&self, context: &Context, slot: &Slot) -> i64 {
-        let resets: Vec<&Reset> = self.resets.iter().filter(|reset| context.contains(reset.dot)).collect();
-        let taken = |amount: &Amount| {
-            resets.iter().any(|reset| reset.known.contains(amount.dot) && lies_below(&amount.slot, &reset.slot))
-        };
-        let here = self.amounts.iter().filter(|amount| amount.slot == *slot && context.contains(amount.dot));
-        here.filter(|amount| !taken(amount)).map(|amount| amount.n).sum()
+        self.standing(context).filter(|amount| amount.slot == *slot).map(|amount| amount.n).sum()
+    }
+
+    /// The amounts that one who has seen this counts.
+    fn standing(&self, context: &Context) -> impl Iterator<Item = &Amount> {
+        let resets = self.resets.iter().filter(|reset| context.contains(reset.dot));
+        let taken: BTreeSet<Dot> = resets.flat_map(|reset| reset.takes.iter().copied()).collect();
+        let known = self.amounts.iter().filter(|amount| context.contains(amount.dot));
+        known.filter(move |amount| !taken.contains(&amount.dot))
     }
 
     /// The value of a string that only ever held numbers; `None` when it need not exist.

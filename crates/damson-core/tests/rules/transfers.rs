@@ -4,6 +4,7 @@ use damson_core::replica::{Inbound, TransferError};
 use damson_crdt::{Context, Rules};
 
 use super::cluster::{Cluster, key};
+use super::dice::seeds;
 use super::histories::{Mix, Step, run};
 
 const SLOW: &Mix = &[
@@ -33,7 +34,7 @@ pub const MIXES: &[&Mix] = &[SLOW, SLOW_AND_FORGETFUL];
 
 #[test]
 fn transfers_in_slow_motion_enter_the_context_with_their_last_cell() {
-    for seed in 1..=600 {
+    for seed in seeds(600) {
         run(seed, Rules::default(), MIXES).unwrap_or_else(|fault| panic!("{fault}"));
     }
 }
@@ -103,4 +104,39 @@ fn a_receiver_below_the_floor_takes_everything() {
     assert!(!cluster.members[0].replica.open_outbound(2, own), "who lacks nothing is sent nothing");
     cluster.heal().unwrap();
     assert!(!cluster.view(1).set_contains(&key("set"), b"a"));
+}
+
+/// The source learns from a third what the receiver holds and it does not, while it sends.
+fn removal_passed_on(forgotten: bool, remove: impl Fn(&mut damson_core::replica::Tx<'_>)) {
+    let mut cluster = Cluster::new(3);
+    let set = key("set");
+    cluster.write(2, |tx| (tx.set_add(&set, b"a"), tx.set_add(&set, b"b")));
+    cluster.pull(0, 2, 4_096).unwrap();
+    cluster.write(2, remove);
+    if forgotten {
+        cluster.members[2].replica.truncate_removals(0);
+    }
+    cluster.write(1, |tx| tx.set_add(&key("tags"), b"x"));
+    let slow = cluster.open(0, 1);
+    cluster.pull(1, 2, 4_096).unwrap();
+    let mut open = Some(slow);
+    while let Some(transfer) = open {
+        open = cluster.step(transfer, 1).unwrap();
+    }
+    cluster.check_equal(0, 1).unwrap();
+}
+
+#[test]
+fn a_removal_that_the_source_takes_from_a_third_while_it_sends_reaches_the_receiver() {
+    removal_passed_on(false, |tx| _ = tx.set_remove(&key("set"), b"a"));
+}
+
+#[test]
+fn a_clear_that_the_source_takes_from_a_third_while_it_sends_reaches_the_receiver() {
+    removal_passed_on(false, |tx| _ = tx.remove(&key("set")));
+}
+
+#[test]
+fn a_forgotten_removal_that_the_source_takes_from_a_third_while_it_sends_reaches_the_receiver() {
+    removal_passed_on(true, |tx| _ = tx.set_remove(&key("set"), b"a"));
 }

@@ -88,20 +88,3 @@ fn a_batch_may_kill_its_own_earlier_operations() {
     assert_eq!(cluster.receive(1, 0, &batch), Applied::New);
     cluster.check_equal(0, 1).unwrap();
 }
-
-#[test]
-fn waiting_for_two_authors_in_turn_does_not_make_a_batch_younger() {
-    let mut cluster = Cluster::new(3);
-    let first = cluster.write(0, |tx| tx.put_register(&key("reg"), "1".into(), None));
-    let second = cluster.write(1, |tx| tx.put_register(&key("reg"), "2".into(), None));
-    cluster.pull(0, 1, 4_096).unwrap();
-    let both = cluster.write(0, |tx| tx.put_register(&key("reg"), "3".into(), None));
-    let begun = cluster.time;
-    assert_eq!(cluster.receive(2, 0, &both), Applied::Waiting);
-    cluster.time = begun.plus_ms(9_000);
-    assert_eq!(cluster.receive(2, 0, &first), Applied::New);
-    assert_eq!(cluster.members[2].replica.drop_waiting(begun.plus_ms(10_001)), 1);
-    assert_eq!(cluster.receive(2, 1, &second), Applied::New);
-    cluster.pull(2, 0, 4_096).unwrap();
-    cluster.check_equal(0, 2).unwrap();
-}

@@ -85,3 +85,17 @@ pub enum TransportError {
     #[error("the transport has ended")]
     Closed,
 }
+
+impl TransportError {
+    /// Did one of both sides refuse the other? Trying again will not help until a configuration changes.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::WrongSecret { .. }
+                | Self::NoSecretHere { .. }
+                | Self::NoSecretThere { .. }
+                | Self::NotAllowedHere { .. }
+                | Self::NotAllowedThere { .. }
+        )
+    }
+}

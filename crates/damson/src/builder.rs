@@ -1,0 +1,332 @@
+//! Starting a node.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use damson_core::crdt::NodeId;
+use damson_core::node::{Boot, Config, Started};
+use damson_core::replica::ReplicaConfig;
+use damson_core::scope::ScopeName;
+use damson_store::{DataDir, FjallStore, LoadReport, MemoryStore, Store, StoreError};
+
+use crate::clock::{OsClock, entropy};
+use crate::driver::{Disk, Driver, Sync};
+use crate::error::StartError;
+use crate::identity::Identity;
+use crate::node::Node;
+use crate::transport::{Admission, ClusterSecret, TcpConfig, TcpTransport, Transport, TransportCounters};
+
+/// Longest name and realm.
+const LABEL_BYTES_MAX: usize = 255;
+
+/// What a node is to be. Made by [`Node::builder`].
+pub struct NodeBuilder {
+    config: Config,
+    listen: String,
+    data_dir: Option<PathBuf>,
+    identity: Option<Identity>,
+    transport: Option<Arc<dyn Transport>>,
+    admission: Admission,
+    sync: Sync,
+    sync_of: BTreeMap<ScopeName, Sync>,
+}
+
+/// A store, what it found, and the mark of the last clean stop.
+struct Opened {
+    store: Box<dyn Store>,
+    dir: Option<DataDir>,
+    mark: Option<bytes::Bytes>,
+}
+
+impl NodeBuilder {
+    pub(crate) fn new(name: impl Into<String>) -> Self {
+        Self {
+            config: Config::new(name, "default"),
+            listen: "127.0.0.1:0".into(),
+            data_dir: None,
+            identity: None,
+            transport: None,
+            admission: Admission::default(),
+            sync: Sync::default(),
+            sync_of: BTreeMap::new(),
+        }
+    }
+
+    /// The cluster. Nodes of different realms never mix. Default `default`.
+    #[must_use]
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.config.realm = realm.into();
+        self
+    }
+
+    /// Where to listen for other nodes, `host:port`; port 0 takes a free one. Default `127.0.0.1:0`.
+    #[must_use]
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen = address.into();
+        self
+    }
+
+    /// Where other nodes dial this one, when that is not where it listens.
+    #[must_use]
+    pub fn advertise(mut self, address: impl Into<String>) -> Self {
+        self.config.address = address.into();
+        self
+    }
+
+    /// Where the node's HTTP surface listens: a label for people in the roster.
+    #[must_use]
+    pub fn http_address(mut self, address: impl Into<String>) -> Self {
+        self.config.http = Some(address.into());
+        self
+    }
+
+    /// Where the node stands: a data centre, a rack.
+    #[must_use]
+    pub fn zone(mut self, zone: impl Into<String>) -> Self {
+        self.config.zone = Some(zone.into());
+        self
+    }
+
+    /// An address of a member to join through. Can be called several times; all are tried, for ever.
+    #[must_use]
+    pub fn join(mut self, address: impl Into<String>) -> Self {
+        self.config.contacts.push(address.into());
+        self
+    }
+
+    /// Keeps state and identity in this directory. Without one everything is in memory, and the next start is another
+    /// node.
+    #[must_use]
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(path.into());
+        self
+    }
+
+    /// The node's key pair. Default: the one in the data directory, or a new one.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// A secret that proves membership. Can be called several times to rotate: all are valid, the first is used to prove.
+    #[must_use]
+    pub fn cluster_secret(mut self, secret: impl Into<ClusterSecret>) -> Self {
+        self.admission.secrets.push(secret.into());
+        self
+    }
+
+    /// Only these nodes may link.
+    #[must_use]
+    pub fn allow_nodes(mut self, ids: impl IntoIterator<Item = NodeId>) -> Self {
+        self.admission.allowed = Some(ids.into_iter().map(|id| id.0).collect());
+        self
+    }
+
+    /// Another way to reach nodes than TCP with TLS. Needs [`NodeBuilder::identity`] when the transport authenticates.
+    #[must_use]
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// What an acknowledged write has behind it. Default [`Sync::Interval`].
+    #[must_use]
+    pub fn sync(mut self, sync: Sync) -> Self {
+        self.sync = sync;
+        self
+    }
+
+    /// The same for one scope.
+    #[must_use]
+    pub fn sync_scope(mut self, scope: ScopeName, sync: Sync) -> Self {
+        self.sync_of.insert(scope, sync);
+        self
+    }
+
+    /// The user scopes that this node hosts. Default: all.
+    #[must_use]
+    pub fn host_only(mut self, scopes: impl IntoIterator<Item = ScopeName>) -> Self {
+        self.config.hosted = Some(scopes.into_iter().collect());
+        self
+    }
+
+    /// Serves alone after this time without a contact. Default 5 s.
+    #[must_use]
+    pub fn join_timeout(mut self, timeout: std::time::Duration) -> Self {
+        self.config.join_timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// How far ahead a time may lie to be absorbed. Default 10 s.
+    #[must_use]
+    pub fn max_clock_drift(mut self, drift: std::time::Duration) -> Self {
+        self.config.clock_drift_ms_max = u64::try_from(drift.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// Limits and buffers of replicas.
+    #[must_use]
+    pub fn replica(mut self, config: ReplicaConfig) -> Self {
+        self.config.replica = config;
+        self
+    }
+
+    /// Timing of anti-entropy.
+    #[must_use]
+    pub fn anti_entropy(mut self, config: damson_core::sync::SyncConfig) -> Self {
+        self.config.sync = config;
+        self
+    }
+
+    /// Timing of failure detection.
+    #[must_use]
+    pub fn liveness(mut self, config: damson_core::membership::LivenessConfig) -> Self {
+        self.config.liveness = config;
+        self
+    }
+
+    /// Timing of dials.
+    #[must_use]
+    pub fn dialing(mut self, config: damson_core::node::DialConfig) -> Self {
+        self.config.dial = config;
+        self
+    }
+
+    /// Starts the node.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(self) -> Result<Node, StartError> {
+        self.check()?;
+        let clock = OsClock::new();
+        let Self { mut config, listen, data_dir, identity, transport, admission, sync, sync_of } = self;
+        let mut opened = open(data_dir)?;
+        let identity = match (identity, &opened.dir) {
+            (Some(identity), _) => identity,
+            (None, Some(dir)) => Identity::load_or_create(dir.path().join("node.key"))?,
+            (None, None) => Identity::generate(),
+        };
+        let (transport, counters) = match transport {
+            Some(transport) => (transport, None),
+            None => {
+                let tcp = TcpConfig { listen, admission, ..TcpConfig::default() };
+                let tcp = TcpTransport::bind(tcp, &identity).await?;
+                let counters = tcp.counters();
+                (Arc::new(tcp) as Arc<dyn Transport>, Some(counters))
+            }
+        };
+        if config.address.is_empty() {
+            config.address = transport.local_address();
+        }
+        let started = boot(config, NodeId(identity.node_id()), &mut opened, &clock)?;
+        Ok(run(started, opened, transport, counters, clock, move |scope| sync_of.get(scope).copied().unwrap_or(sync)))
+    }
+
+    fn check(&self) -> Result<(), StartError> {
+        for (what, label) in [("the name", &self.config.name), ("the realm", &self.config.realm)] {
+            if label.is_empty() || label.len() > LABEL_BYTES_MAX {
+                return Err(StartError::Label { what, len: label.len(), max: LABEL_BYTES_MAX });
+            }
+        }
+        let open = self.admission.secrets.is_empty() && self.admission.allowed.is_none();
+        if self.transport.is_none() && open && !is_loopback(&self.listen) {
+            return Err(StartError::Unsecured { address: self.listen.clone() });
+        }
+        Ok(())
+    }
+}
+
+/// Is this address reachable from this machine only?
+fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn open(path: Option<PathBuf>) -> Result<Opened, StoreError> {
+    let Some(path) = path else {
+        return Ok(Opened { store: Box::new(MemoryStore::new()), dir: None, mark: None });
+    };
+    let dir = DataDir::open(path)?;
+    let store = match FjallStore::open(&dir) {
+        Err(StoreError::Damaged { .. }) => return reopen_empty(dir),
+        store => store?,
+    };
+    Ok(Opened { store: Box::new(store), dir: Some(dir), mark: None })
+}
+
+/// Keeps a damaged database as evidence and begins empty: what is not held must not be claimed (rule 11).
+fn reopen_empty(dir: DataDir) -> Result<Opened, StoreError> {
+    let aside = dir.set_aside()?;
+    tracing::error!(path = %aside.display(), "the database is damaged: set aside, starting empty and taking all from peers");
+    let store = Box::new(FjallStore::open(&dir)?);
+    Ok(Opened { store, dir: Some(dir), mark: None })
+}
+
+fn boot(config: Config, id: NodeId, opened: &mut Opened, clock: &OsClock) -> Result<Started, StartError> {
+    let mut boot = Boot::new(config.clone(), id, entropy());
+    match opened.store.load(&mut |table, key, value| boot.row(table, key, value)) {
+        Ok(report) => note_damage(&mut boot, &report),
+        Err(error @ StoreError::Damaged { .. }) => boot.damaged(error.to_string()),
+        Err(error) => return Err(error.into()),
+    }
+    opened.mark = opened.store.take_mark()?;
+    let started = boot.finish(opened.mark.as_deref(), clock.now());
+    if let Some(damage) = &started.damage {
+        tracing::error!(damage, "stored state is damaged");
+        if let Some(dir) = opened.dir.take() {
+            opened.store = Box::new(MemoryStore::new());
+            *opened = reopen_empty(dir)?;
+        }
+    }
+    Ok(started)
+}
+
+fn note_damage(boot: &mut Boot, report: &LoadReport) {
+    if report.damaged > 0 {
+        boot.damaged(format!("{} of {} rows fail their checksum", report.damaged, report.rows + report.damaged));
+    }
+    if report.journal_bytes_cut > 0 {
+        tracing::warn!(bytes = report.journal_bytes_cut, "a torn tail of the journal was cut");
+    }
+}
+
+fn run(
+    started: Started,
+    opened: Opened,
+    transport: Arc<dyn Transport>,
+    counters: Option<Arc<TransportCounters>>,
+    clock: OsClock,
+    sync_of: impl Fn(&ScopeName) -> Sync + Send + std::marker::Sync + 'static,
+) -> Node {
+    let durable = opened.dir.is_some();
+    let sync_of = move |scope: &ScopeName| if durable { sync_of(scope) } else { Sync::Never };
+    let disk = Disk::start(opened.store, sync_of).expect("the operating system gives a thread at the start");
+    let continued = started.continued;
+    let driver = Driver::start(started.node, started.effects, clock, disk, transport);
+    Node::new(driver, opened.dir, counters, continued)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_addresses_are_told_from_others() {
+        for own in ["127.0.0.1:1", "localhost:1", "[::1]:9", "127.8.8.8:0"] {
+            assert!(is_loopback(own), "{own}");
+        }
+        for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:7", "example.org:1", "localhost.evil.org:1"] {
+            assert!(!is_loopback(open), "{open}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_without_credentials_refuses_to_listen_for_other_machines() {
+        let error = NodeBuilder::new("a").listen("0.0.0.0:0").start().await.err().unwrap();
+        assert!(matches!(error, StartError::Unsecured { .. }), "{error}");
+    }
+}

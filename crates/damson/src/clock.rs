@@ -1,0 +1,42 @@
+//! The operating system's clocks and entropy: the only place where they are read.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use damson_core::time::{Now, Time};
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use ring::rand::{SecureRandom, SystemRandom};
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OsClock {
+    started: Instant,
+}
+
+impl OsClock {
+    pub fn new() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    pub fn now(&self) -> Now {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now {
+            time: Time(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)),
+            wall_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// How long until a time of this clock; zero when it has passed.
+    pub fn until(&self, time: Time) -> std::time::Duration {
+        std::time::Duration::from_micros(time.0.saturating_sub(self.now().time.0))
+    }
+}
+
+/// A generator seeded with the system's entropy: lives are drawn from it.
+///
+/// # Panics
+/// When the system has no entropy: a life that repeats would lose data.
+pub(crate) fn entropy() -> ChaCha8Rng {
+    let mut seed = [0; 32];
+    SystemRandom::new().fill(&mut seed).expect("the operating system gives entropy");
+    ChaCha8Rng::from_seed(seed)
+}

@@ -1,0 +1,212 @@
+//! The disk's thread: rows in, tickets out.
+//!
+//! Groups of rows are committed in the order of their tickets. Whatever has queued while one commit ran goes into the
+//! next (group commit). A failure poisons the store: nothing is acknowledged any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use damson_core::persist::Row;
+use damson_core::scope::ScopeName;
+use damson_store::{Durability, Store, StoreError};
+use tokio::sync::{oneshot, watch};
+
+/// What an acknowledged write has behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sync {
+    /// It is on disk: nothing is lost when the power fails. Writers share an fsync.
+    Always,
+    /// The journal write has returned: nothing is lost when the process crashes; when the power fails, at most the
+    /// interval of one second. The default.
+    #[default]
+    Interval,
+    /// Memory only, nothing on disk.
+    Never,
+}
+
+/// Names a moment in the order of a node's writes: [`crate::Scope::durable`] waits until everything up to it is as
+/// durable as its scope asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub(crate) u64);
+
+/// How often written rows are flushed under [`Sync::Interval`].
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// Rows that may wait for the disk before links are read no further.
+const QUEUE_BYTES_MAX: u64 = 64 << 20;
+/// Rows that one commit takes at most, so that writers are acknowledged steadily.
+const COMMIT_BYTES_MAX: u64 = 8 << 20;
+
+pub(crate) struct Disk {
+    jobs: std::sync::mpsc::Sender<Job>,
+    done: watch::Receiver<Done>,
+    queued: Arc<AtomicU64>,
+    sync_of: Box<dyn Fn(&ScopeName) -> Sync + Send + std::marker::Sync>,
+}
+
+/// How far the disk is.
+#[derive(Debug, Clone, Default)]
+struct Done {
+    ticket: u64,
+    failure: Option<String>,
+}
+
+enum Job {
+    Rows { ticket: u64, rows: Vec<Row>, bytes: u64, durability: Durability },
+    Stop { mark: Bytes, done: oneshot::Sender<Result<(), String>> },
+}
+
+struct Worker {
+    store: Box<dyn Store>,
+    done: watch::Sender<Done>,
+    queued: Arc<AtomicU64>,
+    /// When unflushed rows were written first.
+    dirty: Option<Instant>,
+}
+
+impl Disk {
+    /// Starts the thread.
+    pub fn start(
+        store: Box<dyn Store>,
+        sync_of: impl Fn(&ScopeName) -> Sync + Send + std::marker::Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let (jobs, queue) = std::sync::mpsc::channel();
+        let (sender, done) = watch::channel(Done::default());
+        let queued = Arc::new(AtomicU64::new(0));
+        let worker = Worker { store, done: sender, queued: queued.clone(), dirty: None };
+        std::thread::Builder::new().name("damson-disk".into()).spawn(move || worker.run(&queue))?;
+        Ok(Self { jobs, done, queued, sync_of: Box::new(sync_of) })
+    }
+
+    /// Queues a group of rows.
+    pub fn persist(&self, scope: Option<&ScopeName>, ticket: Ticket, rows: Vec<Row>) {
+        let sync = scope.map_or(Sync::Always, |scope| (self.sync_of)(scope));
+        let durability = if sync == Sync::Always { Durability::Flushed } else { Durability::Written };
+        let rows = if sync == Sync::Never { Vec::new() } else { rows };
+        let bytes = rows.iter().map(|row| (row.key.len() + row.value.as_ref().map_or(0, Bytes::len)) as u64 + 64).sum();
+        self.queued.fetch_add(bytes, Ordering::Relaxed);
+        // After a stop there is nobody to take it, and nobody who waits for it.
+        let _ = self.jobs.send(Job::Rows { ticket: ticket.0, rows, bytes, durability });
+    }
+
+    /// Waits until everything up to a ticket is as durable as asked.
+    pub async fn reached(&self, ticket: Ticket) -> Result<(), String> {
+        let mut done = self.done.clone();
+        let reached = done.wait_for(|done| done.ticket >= ticket.0 || done.failure.is_some()).await;
+        match reached {
+            Ok(done) if done.ticket >= ticket.0 => Ok(()),
+            Ok(done) => Err(done.failure.clone().unwrap_or_default()),
+            Err(_) => Err("the disk thread has ended".into()),
+        }
+    }
+
+    /// Is everything up to a ticket as durable as asked already?
+    pub fn has_reached(&self, ticket: Ticket) -> bool {
+        self.done.borrow().ticket >= ticket.0
+    }
+
+    /// What has failed, if anything has.
+    pub fn failure(&self) -> Option<String> {
+        self.done.borrow().failure.clone()
+    }
+
+    /// Waits until the queue is short enough to take more.
+    pub async fn has_room(&self) {
+        if self.queued.load(Ordering::Relaxed) < QUEUE_BYTES_MAX {
+            return;
+        }
+        let mut done = self.done.clone();
+        let queued = self.queued.clone();
+        let _ = done.wait_for(|done| queued.load(Ordering::Relaxed) < QUEUE_BYTES_MAX || done.failure.is_some()).await;
+    }
+
+    /// Waits for the disk and leaves the mark of a clean stop.
+    pub async fn stop(&self, mark: Bytes) -> Result<(), String> {
+        let (done, result) = oneshot::channel();
+        let ended = || "the disk thread has ended".to_string();
+        self.jobs.send(Job::Stop { mark, done }).map_err(|_| ended())?;
+        result.await.map_err(|_| ended())?
+    }
+}
+
+impl Worker {
+    fn run(mut self, queue: &std::sync::mpsc::Receiver<Job>) {
+        loop {
+            let job = match self.dirty {
+                None => queue.recv().ok(),
+                Some(since) => match queue.recv_timeout(FLUSH_INTERVAL.saturating_sub(since.elapsed())) {
+                    Ok(job) => Some(job),
+                    Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                        self.flush();
+                        continue;
+                    }
+                    Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => None,
+                },
+            };
+            let Some(job) = job else { break };
+            if let Some((mark, done)) = self.commit_with_queued(job, queue) {
+                let result = self.store.leave_mark(&mark).map_err(|error| error.to_string());
+                // The one who stopped the node may have gone.
+                let _ = done.send(result);
+                return;
+            }
+        }
+        self.flush();
+    }
+
+    /// Commits a job and what has queued behind it. Returns the stop, when one is among them.
+    fn commit_with_queued(
+        &mut self,
+        first: Job,
+        queue: &std::sync::mpsc::Receiver<Job>,
+    ) -> Option<(Bytes, oneshot::Sender<Result<(), String>>)> {
+        let (mut all, mut total, mut newest, mut flushed) = (Vec::new(), 0, 0, false);
+        let mut stop = None;
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Rows { ticket, rows, bytes, durability } => {
+                    all.extend(rows);
+                    total += bytes;
+                    newest = ticket;
+                    flushed |= durability == Durability::Flushed;
+                    if total < COMMIT_BYTES_MAX {
+                        next = queue.try_recv().ok();
+                    }
+                }
+                Job::Stop { mark, done } => stop = Some((mark, done)),
+            }
+        }
+        self.commit(&all, newest, total, flushed);
+        stop
+    }
+
+    fn commit(&mut self, rows: &[Row], ticket: u64, bytes: u64, flushed: bool) {
+        let durability = if flushed { Durability::Flushed } else { Durability::Written };
+        let result = if rows.is_empty() { Ok(()) } else { self.store.commit(rows, durability) };
+        self.queued.fetch_sub(bytes, Ordering::Relaxed);
+        match result {
+            Ok(()) if flushed => self.dirty = None,
+            Ok(()) if !rows.is_empty() => _ = self.dirty.get_or_insert_with(Instant::now),
+            Ok(()) => {}
+            Err(error) => return self.fail(&error),
+        }
+        let failed = self.done.borrow().failure.is_some();
+        if ticket > 0 && !failed {
+            self.done.send_modify(|done| done.ticket = ticket);
+        }
+    }
+
+    fn flush(&mut self) {
+        self.dirty = None;
+        if let Err(error) = self.store.flush() {
+            self.fail(&error);
+        }
+    }
+
+    fn fail(&self, error: &StoreError) {
+        tracing::error!(%error, "storage has failed: nothing is acknowledged any more");
+        self.done.send_modify(|done| _ = done.failure.get_or_insert_with(|| error.to_string()));
+    }
+}

@@ -1,0 +1,267 @@
+//! Connects a core node to the world: links, disk, clock.
+//!
+//! The node is one state machine behind one lock. Whoever has an input - a link's reader, the timer, a caller that
+//! writes - takes the lock, hands it in, and carries out the effects before the lock is released, so that frames and
+//! rows leave in the order in which the node issued them. Nothing is waited for under the lock: frames go into the
+//! queues of links, rows into the queue of the disk's thread.
+//!
+//! ```text
+//!   readers, timer, callers --> [ lock: node ] --> queues of links --> writers
+//!                                            `--> queue of rows  --> disk thread --> tickets
+//! ```
+
+mod disk;
+mod links;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use damson_core::crdt::NodeId;
+use damson_core::node::{Effect, Event, Input, LinkId, Node as Core};
+use damson_core::replica::{Tx, WriteError};
+use damson_core::scope::ScopeName;
+use damson_core::time::{Now, Time};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, broadcast, watch};
+
+use crate::clock::OsClock;
+use crate::transport::{LinkSender, Transport};
+use crate::watch::Watchers;
+
+pub(crate) use disk::Disk;
+pub use disk::{Sync, Ticket};
+
+/// Events that a slow listener may lag behind before it misses some.
+const EVENTS_MAX: usize = 1_024;
+
+pub(crate) struct Driver {
+    state: Mutex<State>,
+    clock: OsClock,
+    disk: Disk,
+    transport: Arc<dyn Transport>,
+    watchers: Watchers,
+    events: broadcast::Sender<Event>,
+    /// The deadline may have moved.
+    moved: Notify,
+    stopping: watch::Sender<bool>,
+}
+
+struct State {
+    node: Core,
+    links: BTreeMap<LinkId, LinkSender>,
+    next_link: u64,
+    stopped: bool,
+}
+
+impl Driver {
+    /// Starts the tasks that drive a node.
+    pub fn start(
+        node: Core,
+        effects: Vec<Effect>,
+        clock: OsClock,
+        disk: Disk,
+        transport: Arc<dyn Transport>,
+    ) -> Arc<Self> {
+        let driver = Arc::new(Self {
+            state: Mutex::new(State { node, links: BTreeMap::new(), next_link: 1, stopped: false }),
+            clock,
+            disk,
+            transport,
+            watchers: Watchers::default(),
+            events: broadcast::Sender::new(EVENTS_MAX),
+            moved: Notify::new(),
+            stopping: watch::Sender::new(false),
+        });
+        driver.carry_out(&mut driver.state.lock(), effects);
+        tokio::spawn(accept(driver.clone()));
+        tokio::spawn(keep_time(driver.clone()));
+        driver
+    }
+
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    pub fn watchers(&self) -> &Watchers {
+        &self.watchers
+    }
+
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    pub fn transport(&self) -> &dyn Transport {
+        &*self.transport
+    }
+
+    /// A consistent look at the node.
+    pub fn look<T>(&self, look: impl FnOnce(&Core, Now) -> T) -> T {
+        let now = self.clock.now();
+        look(&self.state.lock().node, now)
+    }
+
+    /// Changes the node and carries out what follows.
+    pub fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Core, Now, &mut Vec<Effect>) -> T) -> T {
+        let mut state = self.state.lock();
+        let mut effects = Vec::new();
+        let out = change(&mut state.node, self.clock.now(), &mut effects);
+        self.carry_out(&mut state, effects);
+        out
+    }
+
+    /// A local write.
+    pub fn write<T>(
+        self: &Arc<Self>,
+        scope: &ScopeName,
+        write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
+    ) -> Result<(T, Ticket), WriteError> {
+        if let Some(cause) = self.disk.failure() {
+            return Err(WriteError::Storage { cause });
+        }
+        let mut state = self.state.lock();
+        if state.stopped {
+            return Err(WriteError::Stopped);
+        }
+        let mut effects = Vec::new();
+        let written = state.node.write(scope, self.clock.now(), &mut effects, write);
+        self.carry_out(&mut state, effects);
+        written.map(|written| (written.value, Ticket(written.ticket)))
+    }
+
+    /// Says goodbye, refuses further writes, waits for the disk and leaves the mark of a clean stop.
+    pub async fn stop(self: &Arc<Self>) -> Result<(), String> {
+        let mark = {
+            let mut state = self.state.lock();
+            let mut effects = Vec::new();
+            if !state.stopped {
+                state.node.leave(self.clock.now(), &mut effects);
+            }
+            self.carry_out(&mut state, effects);
+            state.stopped = true;
+            state.node.stop_mark()
+        };
+        self.stopping.send_replace(true);
+        self.disk.stop(mark).await
+    }
+
+    /// Ends all tasks at once, as a crash would, but for what the disk has taken already.
+    pub fn abandon(&self) {
+        let mut state = self.state.lock();
+        state.stopped = true;
+        state.links.clear();
+        drop(state);
+        self.stopping.send_replace(true);
+    }
+
+    fn input(self: &Arc<Self>, inputs: impl IntoIterator<Item = Input>) {
+        let mut state = self.state.lock();
+        if state.stopped {
+            return;
+        }
+        let mut effects = Vec::new();
+        for input in inputs {
+            state.node.handle(input, self.clock.now(), &mut effects);
+            self.carry_out(&mut state, std::mem::take(&mut effects));
+        }
+        drop(state);
+        self.moved.notify_one();
+    }
+
+    fn carry_out(self: &Arc<Self>, state: &mut State, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send { link, lane, frame } => self.send(state, link, lane, frame),
+                Effect::Dial { address } => _ = tokio::spawn(links::dial(self.clone(), address)),
+                Effect::Close { link } => {
+                    if let Some(sender) = state.links.remove(&link) {
+                        sender.close();
+                    }
+                }
+                Effect::Persist { scope, ticket, rows } => self.disk.persist(scope.as_ref(), Ticket(ticket), rows),
+                Effect::Changed { scope, keys } => self.watchers.changed(&scope, &keys),
+                Effect::Event(event) => self.tell(event),
+            }
+        }
+    }
+
+    fn send(
+        self: &Arc<Self>,
+        state: &mut State,
+        link: LinkId,
+        lane: damson_core::node::Lane,
+        frame: bytes::Bytes,
+    ) {
+        let Some(sender) = state.links.get(&link) else { return };
+        if let Err(error) = sender.try_send(lane.into(), frame) {
+            // A peer that is too slow, or gone: it comes back and is brought up to date by anti-entropy.
+            tracing::debug!(link = link.0, %error, "link closed");
+            if let Some(sender) = state.links.remove(&link) {
+                sender.close();
+            }
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        log(&event);
+        // Nobody may be listening.
+        let _ = self.events.send(event);
+    }
+
+    fn deadline(&self) -> Time {
+        self.state.lock().node.deadline()
+    }
+
+    fn id(&self) -> NodeId {
+        self.state.lock().node.id()
+    }
+}
+
+async fn keep_time(driver: Arc<Driver>) {
+    let mut stopping = driver.stopping.subscribe();
+    loop {
+        let pause = driver.clock.until(driver.deadline());
+        tokio::select! {
+            () = tokio::time::sleep(pause) => driver.input([Input::Tick]),
+            () = driver.moved.notified() => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+async fn accept(driver: Arc<Driver>) {
+    let mut stopping = driver.stopping.subscribe();
+    loop {
+        tokio::select! {
+            link = driver.transport.accept() => match link {
+                Ok(link) => _ = tokio::spawn(links::run(driver.clone(), link, None)),
+                Err(error) => {
+                    tracing::warn!(%error, "no more links are accepted");
+                    return;
+                }
+            },
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::Ready { alone: true } => tracing::warn!("no contact answered in time: serving alone, still trying"),
+        Event::Ready { alone: false } => tracing::info!("ready"),
+        Event::Member { id, name, state, judged_by } => {
+            let state = state.map_or("forgotten", damson_core::membership::MemberState::name);
+            let judge = judged_by.map(|judge| judge.to_string()).unwrap_or_default();
+            tracing::info!(%id, name, state, judge, "member");
+        }
+        Event::Refused { peer, cause, by_peer } => tracing::warn!(%peer, %cause, by_peer, "greeting refused"),
+        Event::NewLife { .. } => {
+            tracing::warn!("this data directory is a copy or an old image: going on as a new life, nothing is lost");
+        }
+        Event::Diverged { scope, peer, .. } => {
+            tracing::error!(%scope, %peer, "equal contexts but different contents: data is damaged here or there");
+        }
+        Event::FutureTime { peer, ahead_ms } => tracing::warn!(%peer, ahead_ms, "a write from the far future"),
+        Event::ClockSuspect(true) => tracing::error!("our clock is far from those of most neighbours"),
+        other => tracing::info!(?other, "event"),
+    }
+}

@@ -1,0 +1,14 @@
+//! Typed handles: a key, or a field of a map, as a value of one type. Cheap to make and to clone; nothing is created in
+//! the cluster until something is written.
+
+mod counter;
+mod flag;
+mod map;
+mod register;
+mod set;
+
+pub use counter::{Counter, MaxRegister};
+pub use flag::Flag;
+pub use map::Map;
+pub use register::{MultiRegister, Register};
+pub use set::Set;

@@ -1,0 +1,158 @@
+//! A running node.
+
+use std::sync::Arc;
+
+use damson_core::crdt::{Digest, Life, NodeId};
+use damson_core::node::Event;
+use damson_core::scope::ScopeNameError;
+use damson_store::DataDir;
+use tokio::sync::broadcast;
+
+use crate::builder::NodeBuilder;
+use crate::driver::Driver;
+use crate::error::StopError;
+use crate::scope::Scope;
+use crate::status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
+use crate::transport::TransportCounters;
+
+/// A running node. Cheap to clone; it runs until [`Node::stop`], or until the last clone is dropped, which is no clean
+/// stop: the next start is a new life.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    driver: Arc<Driver>,
+    transport: Option<Arc<TransportCounters>>,
+    continued: bool,
+    /// Held so that no other process takes the directory.
+    _dir: Option<DataDir>,
+}
+
+impl Node {
+    /// Begins to describe a node. The name is a label for people.
+    pub fn builder(name: impl Into<String>) -> NodeBuilder {
+        NodeBuilder::new(name)
+    }
+
+    pub(crate) fn new(
+        driver: Arc<Driver>,
+        dir: Option<DataDir>,
+        transport: Option<Arc<TransportCounters>>,
+        continued: bool,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { driver, transport, continued, _dir: dir }) }
+    }
+
+    /// A keyspace.
+    ///
+    /// # Errors
+    /// When the text is no scope name.
+    pub fn scope(&self, name: &str) -> Result<Scope, ScopeNameError> {
+        Ok(Scope::new(self.inner.driver.clone(), name.parse()?))
+    }
+
+    /// The scopes of which something is known, the system's included.
+    pub fn scopes(&self) -> Vec<ScopeInfo> {
+        self.inner.driver.look(|node, _| node.replicas().map(ScopeInfo::of).collect())
+    }
+
+    /// The node id.
+    pub fn id(&self) -> NodeId {
+        self.inner.driver.look(|node, _| node.id())
+    }
+
+    /// The life of its state.
+    pub fn life(&self) -> Life {
+        self.inner.driver.look(|node, _| node.life())
+    }
+
+    /// Did the life go on after a clean stop?
+    pub fn continued(&self) -> bool {
+        self.inner.continued
+    }
+
+    /// Where other nodes reach it.
+    pub fn address(&self) -> String {
+        self.inner.driver.look(|node, _| node.config().address.clone())
+    }
+
+    /// One digest over all non-empty user scopes: equal on nodes that agree. Computed when asked.
+    pub fn digest(&self) -> Digest {
+        self.inner.driver.look(|node, _| node.digest())
+    }
+
+    /// How it is.
+    pub fn status(&self) -> Status {
+        self.inner.driver.look(|node, now| Status::of(node, now, self.inner.driver.disk().failure()))
+    }
+
+    /// The members, itself included, with what is known of each.
+    pub fn members(&self) -> Vec<MemberInfo> {
+        self.inner.driver.look(|node, _| node.roster().iter().map(|member| MemberInfo::of(member, node)).collect())
+    }
+
+    /// May it serve, and if not, why.
+    pub fn readiness(&self) -> Readiness {
+        let failure = self.inner.driver.disk().failure();
+        self.inner.driver.look(|node, _| Readiness::of(node, failure))
+    }
+
+    /// Waits until it may serve.
+    pub async fn ready(&self) {
+        let mut events = self.events();
+        while self.readiness() != Readiness::Ready {
+            // A missed event is no harm: readiness is asked again.
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(50), events.recv()).await;
+        }
+    }
+
+    /// What people and applications want to know, as it happens. A slow listener misses some.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.inner.driver.events()
+    }
+
+    /// Begins a round of anti-entropy with a member now. False when there is no link to it.
+    pub fn sync_with(&self, member: NodeId) -> bool {
+        self.inner.driver.change(|node, _, fx| node.sync_with(member, fx))
+    }
+
+    /// Removes a member that is dead or has left, for good. False when it is not known or still present.
+    pub fn forget(&self, member: NodeId) -> bool {
+        self.inner.driver.change(|node, now, fx| node.forget_member(member, now, fx))
+    }
+
+    /// What happened since the start.
+    pub fn counters(&self) -> Counters {
+        let transport = self.inner.transport.as_deref();
+        self.inner.driver.look(|node, _| Counters::of(node, transport))
+    }
+
+    /// Leaves the cluster, makes everything durable and leaves the mark of a clean stop. Writes are refused from now on.
+    ///
+    /// # Errors
+    /// When the disk has failed. The next start is a new life then.
+    pub async fn stop(&self) -> Result<(), StopError> {
+        let stopped = self.inner.driver.stop().await;
+        // Goodbyes are small and on their way; links linger for them.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        stopped.map_err(|cause| StopError::Storage { cause })
+    }
+
+    /// Ends at once, without goodbye and without the mark of a clean stop, as a crash would.
+    pub fn abandon(&self) {
+        self.inner.driver.abandon();
+    }
+
+    /// Where it listens, as its transport knows it.
+    pub fn local_address(&self) -> String {
+        self.inner.driver.transport().local_address()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.driver.abandon();
+    }
+}
