@@ -85,7 +85,7 @@ impl Boot {
         let actor = Actor::new(id, kept.unwrap_or(next.life));
         let mut node = Node::assemble(config, actor, replicas, rng, now);
         match kept {
-            Some(_) => node.scopes.replicas.values_mut().for_each(Replica::begin_unconfirmed),
+            Some(_) => node.scopes.replicas.values_mut().for_each(|replica| replica.continue_as(actor)),
             None => node.begin_new_life(actor, now),
         }
         let mut effects = Vec::new();

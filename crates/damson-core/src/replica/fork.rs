@@ -38,6 +38,13 @@ pub(super) enum State {
 }
 
 impl Replica {
+    /// Goes on as the actor of before a clean stop. What is written is unconfirmed, until [`Replica::confirm`].
+    pub fn continue_as(&mut self, actor: Actor) {
+        self.actor = actor;
+        self.note_own_traces();
+        self.begin_unconfirmed();
+    }
+
     /// From now on what is written is unconfirmed, until [`Replica::confirm`].
     pub fn begin_unconfirmed(&mut self) {
         if self.fork.state == State::Confirmed {
@@ -121,6 +128,7 @@ impl Replica {
             self.move_cell(&id, own_path(&id.path, old, next), fork, &renamed);
         }
         self.removals.rename(renamed);
+        self.changes.floor = true;
         self.changes.removals.extend(self.removals.iter().map(|(position, dot, _)| (position, dot)));
         self.rename_context(old, base, top, next);
     }

@@ -71,11 +71,19 @@ impl Removals {
         self.by_dot.range(bounds).map(|(dot, (_, target))| (*dot, target))
     }
 
-    /// Renames dots.
+    /// Renames dots, those below the floor too: of an actor whose newer numbers get another name, the older ones stay.
     pub fn rename(&mut self, rename: impl Fn(Dot) -> Dot) {
         let renamed = std::mem::take(&mut self.by_dot).into_iter().map(|(dot, entry)| (rename(dot), entry));
         self.by_dot = renamed.collect();
         self.order.iter_mut().for_each(|(_, dot)| *dot = rename(*dot));
+        for (actor, below) in std::mem::take(&mut self.floor).iter() {
+            let top = Dot::new(actor, below.max());
+            let renamed = rename(top);
+            self.raise_floor(renamed);
+            if renamed.actor != actor && renamed.seq < top.seq {
+                self.raise_floor(Dot::new(actor, top.seq - renamed.seq));
+            }
+        }
     }
 
     /// All that is remembered, with positions.

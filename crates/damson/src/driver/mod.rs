@@ -16,7 +16,6 @@ mod links;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use damson_core::crdt::NodeId;
 use damson_core::node::{Effect, Event, Input, LinkId, Node as Core};
 use damson_core::replica::{Tx, WriteError};
 use damson_core::scope::ScopeName;
@@ -209,10 +208,6 @@ impl Driver {
 
     fn deadline(&self) -> Time {
         self.state.lock().node.deadline()
-    }
-
-    fn id(&self) -> NodeId {
-        self.state.lock().node.id()
     }
 }
 

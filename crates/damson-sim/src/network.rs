@@ -1,0 +1,111 @@
+//! Links between nodes, and what becomes of frames on them.
+//!
+//! The real transport is TCP, which keeps order and loses nothing on a link that lives. Here frames are lost, doubled and
+//! overtaken all the same: the core has to stand it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use damson_core::node::LinkId;
+use damson_core::time::Time;
+
+use crate::dice::Dice;
+
+/// One end of a link.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    /// The machine at this end.
+    pub host: usize,
+    /// The other end.
+    pub other: LinkId,
+    /// When the last frame that is under way to this end arrives.
+    pub latest: Time,
+    /// It has been decided when this end goes down.
+    pub dying: bool,
+}
+
+/// How the network behaves at present.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Weather {
+    /// Frames that vanish, in percent.
+    pub loss: u64,
+    /// Frames that come twice, in percent.
+    pub doubled: u64,
+    /// The shortest and the longest way of a frame, in microseconds.
+    pub delay_us: (u64, u64),
+}
+
+/// All links.
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    pub ends: BTreeMap<LinkId, End>,
+    next: u64,
+    /// Pairs (from, to) between which nothing passes.
+    blocked: BTreeSet<(usize, usize)>,
+    pub weather: Weather,
+}
+
+impl Network {
+    /// Makes a link, and returns the ends at `from` and at `to`.
+    pub fn connect(&mut self, from: usize, to: usize) -> (LinkId, LinkId) {
+        let (a, b) = (LinkId(self.next), LinkId(self.next + 1));
+        self.next += 2;
+        let end = |host, other| End { host, other, latest: Time::default(), dying: false };
+        self.ends.insert(a, end(from, b));
+        self.ends.insert(b, end(to, a));
+        (a, b)
+    }
+
+    pub fn is_blocked(&self, from: usize, to: usize) -> bool {
+        self.blocked.contains(&(from, to))
+    }
+
+    /// Nothing passes between these two, in either direction.
+    pub fn cut(&mut self, a: usize, b: usize) {
+        self.blocked.extend([(a, b), (b, a)]);
+    }
+
+    /// Nothing passes from one to the other; the way back is open.
+    pub fn cut_one_way(&mut self, from: usize, to: usize) {
+        self.blocked.insert((from, to));
+    }
+
+    /// Everything passes between these two again.
+    pub fn join(&mut self, a: usize, b: usize) {
+        self.blocked.remove(&(a, b));
+        self.blocked.remove(&(b, a));
+    }
+
+    /// Everything passes everywhere again.
+    pub fn heal(&mut self) {
+        self.blocked.clear();
+    }
+
+    /// How long a frame takes.
+    pub fn delay_us(&self, dice: &mut Dice) -> u64 {
+        let (shortest, longest) = self.weather.delay_us;
+        // Mostly short, with a tail: so that frames overtake one another now and then, and not always.
+        let spread = dice.below(longest - shortest + 1);
+        shortest + if dice.percent(80) { spread / 8 } else { spread }
+    }
+
+    /// The ends of links between pairs that are cut now.
+    pub fn severed(&self) -> Vec<LinkId> {
+        let cut = |end: &End| {
+            self.ends.get(&end.other).is_some_and(|other| {
+                self.is_blocked(end.host, other.host) || self.is_blocked(other.host, end.host)
+            })
+        };
+        self.ends.iter().filter(|(_, end)| !end.dying && cut(end)).map(|(id, _)| *id).collect()
+    }
+
+    /// The ends at a machine.
+    pub fn at(&self, host: usize) -> Vec<LinkId> {
+        self.ends.iter().filter(|(_, end)| end.host == host).map(|(id, _)| *id).collect()
+    }
+
+    /// How many links two machines share.
+    pub fn between(&self, a: usize, b: usize) -> usize {
+        let peer = |end: &End| self.ends.get(&end.other).map(|other| other.host);
+        self.ends.values().filter(|end| end.host == a && peer(end) == Some(b)).count()
+    }
+}
