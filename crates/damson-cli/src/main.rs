@@ -1,2 +1,41 @@
-//! The damson command.
-fn main() {}
+//! The damson command: a daemon, a demonstration, a look at a running cluster, and the fault simulator.
+
+mod args;
+mod demo;
+mod http;
+mod query;
+mod secret;
+mod serve;
+mod sim;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command, SimCommand};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    log_to_stderr(args.verbose);
+    let result = match args.command {
+        Command::Serve(serve) => serve::run(serve),
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Status(query) => query::status(&query),
+        Command::Members(query) => query::members(&query),
+        Command::Sim { command: SimCommand::Cluster(cluster) } => sim::cluster(&cluster),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("damson: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is logged goes to stderr: stdout belongs to results. `RUST_LOG` overrides.
+fn log_to_stderr(verbose: bool) {
+    let default = if verbose { "debug" } else { "damson=info,warn" };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

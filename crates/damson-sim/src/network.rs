@@ -15,6 +15,8 @@ use crate::dice::Dice;
 pub(crate) struct End {
     /// The machine at this end.
     pub host: usize,
+    /// The machine at the other end.
+    pub peer: usize,
     /// The other end.
     pub other: LinkId,
     /// When the last frame that is under way to this end arrives.
@@ -49,9 +51,9 @@ impl Network {
     pub fn connect(&mut self, from: usize, to: usize) -> (LinkId, LinkId) {
         let (a, b) = (LinkId(self.next), LinkId(self.next + 1));
         self.next += 2;
-        let end = |host, other| End { host, other, latest: Time::default(), dying: false };
-        self.ends.insert(a, end(from, b));
-        self.ends.insert(b, end(to, a));
+        let end = |host, peer, other| End { host, peer, other, latest: Time::default(), dying: false };
+        self.ends.insert(a, end(from, to, b));
+        self.ends.insert(b, end(to, from, a));
         (a, b)
     }
 
@@ -90,11 +92,7 @@ impl Network {
 
     /// The ends of links between pairs that are cut now.
     pub fn severed(&self) -> Vec<LinkId> {
-        let cut = |end: &End| {
-            self.ends.get(&end.other).is_some_and(|other| {
-                self.is_blocked(end.host, other.host) || self.is_blocked(other.host, end.host)
-            })
-        };
+        let cut = |end: &End| self.is_blocked(end.host, end.peer) || self.is_blocked(end.peer, end.host);
         self.ends.iter().filter(|(_, end)| !end.dying && cut(end)).map(|(id, _)| *id).collect()
     }
 
@@ -103,9 +101,8 @@ impl Network {
         self.ends.iter().filter(|(_, end)| end.host == host).map(|(id, _)| *id).collect()
     }
 
-    /// How many links two machines share.
-    pub fn between(&self, a: usize, b: usize) -> usize {
-        let peer = |end: &End| self.ends.get(&end.other).map(|other| other.host);
-        self.ends.values().filter(|end| end.host == a && peer(end) == Some(b)).count()
+    /// How many links a machine has to another, those included that are dead at the other end.
+    pub fn between(&self, host: usize, peer: usize) -> usize {
+        self.ends.values().filter(|end| end.host == host && end.peer == peer).count()
     }
 }

@@ -144,21 +144,27 @@ impl Tx<'_> {
     /// Adds to the number in a Redis string, and returns the sum.
     pub fn add_text(&mut self, key: &Key, n: i64) -> Result<i64, WriteError> {
         let slot = Slot::key(key.clone());
-        self.settle(&slot, Kind::Text)?;
+        self.expect(&slot, Kind::Text)?;
         let now = match self.view().text(&slot) {
             Some(text) => integer(&text).ok_or(WriteError::NotInteger)?,
             None => 0,
         };
         let sum = now.checked_add(n).ok_or(WriteError::Overflow)?;
-        self.count(slot.cell(Leaf::TextCount(self.replica.actor)), n)?;
+        let id = slot.cell(Leaf::TextCount(self.replica.actor));
+        self.check_count(&slot, &id, n)?;
+        self.settle(&slot, Kind::Text)?;
+        self.count(id, n)?;
         Ok(sum)
     }
 
     /// Adds to a counter (a negative number subtracts), and returns the sum.
     pub fn add(&mut self, slot: &Slot, n: i64) -> Result<i64, WriteError> {
-        self.settle(slot, Kind::Counter)?;
+        self.expect(slot, Kind::Counter)?;
         let sum = self.view().counter(slot).unwrap_or(0).checked_add(n).ok_or(WriteError::Overflow)?;
-        self.count(slot.cell(Leaf::Count(self.replica.actor)), n)?;
+        let id = slot.cell(Leaf::Count(self.replica.actor));
+        self.check_count(slot, &id, n)?;
+        self.settle(slot, Kind::Counter)?;
+        self.count(id, n)?;
         Ok(sum)
     }
 
@@ -199,12 +205,20 @@ impl Tx<'_> {
     /// Removes an element from a set. False when it was not there.
     pub fn set_remove(&mut self, slot: &Slot, element: &[u8]) -> Result<bool, WriteError> {
         self.expect(slot, Kind::Set)?;
+        if !self.view().set_contains(slot, element) {
+            return Ok(false);
+        }
+        self.settle(slot, Kind::Set)?;
         Ok(self.kill(&slot.cell(Leaf::Element(element))))
     }
 
     /// Removes a field of a map, whatever its type. False when it was not there.
     pub fn map_remove(&mut self, slot: &Slot, name: &[u8]) -> Result<bool, WriteError> {
         self.expect(slot, Kind::Map)?;
+        if !self.view().map_contains(slot, name) {
+            return Ok(false);
+        }
+        self.settle(slot, Kind::Map)?;
         Ok(self.remove(&slot.field(name)))
     }
 
@@ -252,12 +266,7 @@ impl Tx<'_> {
     /// Is the slot of this type, or absent?
     fn expect(&self, slot: &Slot, wanted: Kind) -> Result<(), WriteError> {
         self.check_slot(slot)?;
-        let path = slot.prefix.fields().scan(Slot::key(slot.key.clone()), |at, name| {
-            let outer = at.clone();
-            *at = at.field(name);
-            Some(outer)
-        });
-        for outer in path {
+        for outer in around(slot) {
             self.expect_here(&outer, Kind::Map)?;
         }
         self.expect_here(slot, wanted)
@@ -270,19 +279,27 @@ impl Tx<'_> {
         }
     }
 
-    /// Prepares a write of a type: refused when another type is visible; what is hidden, or expired, is killed first
-    /// (rule 7).
+    /// Prepares a write of a type: refused when another type is visible; what is hidden, or expired, is killed first, here
+    /// and around it (rule 7). So is a time-to-live that has outlived its key.
     fn settle(&mut self, slot: &Slot, wanted: Kind) -> Result<(), WriteError> {
         self.expect(slot, wanted)?;
         let Some(entry) = self.replica.live.entry(&slot.key) else { return Ok(()) };
         let expired = entry.end_ms(self.replica.live.ties()).is_some_and(|end| end <= self.wall_ms);
-        if expired {
+        if expired || (entry.has_expiry() && !entry.exists()) {
             self.clear_all_but(&Slot::key(slot.key.clone()), |_| false);
-        } else if entry.outer_kinds(&slot.prefix).is_some_and(|outer| outer != (wanted, wanted)) {
-            let prefix = slot.prefix.clone();
-            self.clear_all_but(slot, |id| id.path.kind_below(&prefix).is_none_or(|kind| kind == wanted));
+            return Ok(());
         }
+        around(slot).for_each(|outer| self.settle_here(&outer, Kind::Map));
+        self.settle_here(slot, wanted);
         Ok(())
+    }
+
+    fn settle_here(&mut self, slot: &Slot, wanted: Kind) {
+        let outer = self.replica.live.entry(&slot.key).and_then(|entry| entry.outer_kinds(&slot.prefix));
+        if outer.is_some_and(|outer| outer != (wanted, wanted)) {
+            let prefix = &slot.prefix;
+            self.clear_all_but(slot, |id| id.path.kind_below(prefix).is_none_or(|kind| kind == wanted));
+        }
     }
 
     /// Kills all that is seen below a slot but for what is kept. Counters are reset, the rest is cleared.
@@ -313,6 +330,14 @@ impl Tx<'_> {
             let trace = view::reset(cell, self.replica.rules);
             self.put(id.clone(), trace);
         }
+    }
+
+    /// Would the running total overflow, if this were added?
+    fn check_count(&self, slot: &Slot, id: &CellId, n: i64) -> Result<(), WriteError> {
+        // What is not visible is killed before it is added to.
+        let cell = self.view().kind(slot).and_then(|_| self.replica.live.cell(id));
+        let fits = cell.is_none_or(|cell| view::count(cell, 0, n, self.replica.rules).is_some());
+        if fits { Ok(()) } else { Err(WriteError::Overflow) }
     }
 
     fn count(&mut self, id: CellId, n: i64) -> Result<(), WriteError> {
@@ -357,4 +382,13 @@ impl Tx<'_> {
         self.replica.cover(damson_crdt::DotRange { actor: dot.actor, first: dot.seq, last: dot.seq });
         self.ops.push(op);
     }
+}
+
+/// The key and the fields in which a field lies, from the outside.
+fn around(slot: &Slot) -> impl Iterator<Item = Slot> {
+    slot.prefix.fields().scan(Slot::key(slot.key.clone()), |at, name| {
+        let outer = at.clone();
+        *at = at.field(name);
+        Some(outer)
+    })
 }

@@ -181,7 +181,16 @@ impl Cluster {
         if left == right { Ok(()) } else { Err(format!("{a} shows {left:?}, {b} shows {right:?}")) }
     }
 
-    /// A start from the disk after a crash: another life.
+    /// A start after a clean stop: the actor goes on, unconfirmed.
+    pub fn go_on(&mut self, at: usize) -> Result<(), String> {
+        let was = self.replica(at).actor();
+        let spare = self.next_life(at);
+        self.start(at, spare)?;
+        self.members[at].replica.continue_as(was);
+        Ok(())
+    }
+
+    /// A start from the disk in a life.
     pub fn start(&mut self, at: usize, actor: Actor) -> Result<(), String> {
         let member = &mut self.members[at];
         member.replica = member.disk.load(actor, &self.config, self.rules)?;

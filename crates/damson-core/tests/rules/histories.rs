@@ -70,6 +70,8 @@ pub struct History {
     net: Vec<(usize, usize, Batch)>,
     transfers: Vec<Transfer>,
     touched: BTreeSet<usize>,
+    /// Is this one about counters?
+    counting: bool,
 }
 
 /// Runs one history under some rules, and says what is wrong in the end or on the way.
@@ -95,7 +97,8 @@ impl History {
         let mut cluster = Cluster::with(size, rules, config);
         cluster.members.iter_mut().for_each(|member| member.ahead_ms = dice.pick(&[0, 0, 300, 5_000]));
         let (oracle, net, transfers, touched) = (Oracle::default(), Vec::new(), Vec::new(), BTreeSet::new());
-        Self { cluster, dice, oracle, net, transfers, touched }
+        let counting = dice.percent(25);
+        Self { cluster, dice, oracle, net, transfers, touched, counting }
     }
 
     pub fn step(&mut self, mix: &Mix) -> Result<(), String> {
@@ -148,7 +151,9 @@ impl History {
 
     fn write(&mut self, at: usize, count: usize) -> Result<(), String> {
         let wall_ms = self.cluster.wall_ms;
-        let writes: Vec<Write> = (0..count).map(|_| Write::random(&mut self.dice, wall_ms)).collect();
+        let (dice, counting) = (&mut self.dice, self.counting);
+        let one = |_| if counting { Write::random_counting(dice) } else { Write::random(dice, wall_ms) };
+        let writes: Vec<Write> = (0..count).map(one).collect();
         let before = self.cluster.replica(at).context().clone();
         let (parts, batch) = self.cluster.transact(at, |tx| {
             let mut parts: Vec<Part> = Vec::new();
@@ -244,8 +249,9 @@ impl History {
         self.abort_all(|transfer| transfer.sink == at || transfer.source == at);
         self.cluster.members[at].disk.sync();
         restarts::check_round_trip(&mut self.cluster, at)?;
-        let actor = self.cluster.replica(at).actor();
-        self.cluster.start(at, actor)
+        self.cluster.go_on(at)?;
+        self.cluster.members[at].replica.confirm();
+        Ok(())
     }
 
     /// The tail is lost here, others may have it.

@@ -6,7 +6,7 @@ use damson_core::replica::ReplicaConfig;
 use damson_crdt::{Rule, Rules};
 
 use super::cluster::{Cluster, actor, key};
-use super::{forks, histories, transfers};
+use super::{counters, forks, histories, transfers};
 
 /// Decided outside the replica, by the node that owns it.
 const ELSEWHERE: &[Rule] = &[Rule::ClockDecides, Rule::FutureAbsorbed, Rule::DamageBelieved];
@@ -22,6 +22,7 @@ fn checks(seed: u64, rules: Rules) -> Result<(), String> {
     let all = || {
         if seed == 1 {
             transfers::log_cut_during_a_transfer(rules)?;
+            counters::a_reset_keeps_what_earlier_resets_saw(rules)?;
             digests_cover_what_dots_say(rules)?;
         }
         histories::run(seed, rules, histories::MIXES)?;

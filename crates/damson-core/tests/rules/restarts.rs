@@ -32,8 +32,7 @@ pub fn check_round_trip(cluster: &mut Cluster, at: usize) -> Result<(), String> 
 fn restarted(cluster: &mut Cluster, at: usize) {
     cluster.members[at].disk.sync();
     check_round_trip(cluster, at).unwrap();
-    let actor = cluster.replica(at).actor();
-    cluster.start(at, actor).unwrap();
+    cluster.go_on(at).unwrap();
 }
 
 #[test]

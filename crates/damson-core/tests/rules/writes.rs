@@ -116,6 +116,11 @@ impl Write {
         }
     }
 
+    /// Counters and what resets them, and little else.
+    pub fn random_counting(dice: &mut Dice) -> Self {
+        if dice.percent(60) { Self::random_count(dice) } else { Self::random_reset(dice) }
+    }
+
     fn some_set(dice: &mut Dice) -> Slot {
         slot(dice.pick(&["set", "tags"]))
     }

@@ -1,0 +1,179 @@
+//! Commands and flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// A shared, always-writable state on every node of a cluster, without a coordinator.
+#[derive(Debug, Parser)]
+#[command(name = "damson", version)]
+pub struct Args {
+    /// Log more, to stderr. The environment variable RUST_LOG says it in detail.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a node: the cluster port, the Redis protocol, HTTP.
+    Serve(Serve),
+    /// Five nodes in one process, with something to see: no configuration needed.
+    Demo(Demo),
+    /// How a running node is.
+    Status(Query),
+    /// The members of the cluster, as a running node sees them.
+    Members(Query),
+    /// Simulate a cluster: the real node, a virtual clock, network and disk.
+    Sim {
+        #[command(subcommand)]
+        command: SimCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SimCommand {
+    /// Faults of every kind under load, and checks that nothing is lost, nothing returns, and all nodes agree.
+    ///
+    /// The last line of the output is one JSON object with --json. Exit status 1 when something was violated.
+    Cluster(SimCluster),
+}
+
+/// Every flag can also stand in the configuration file (TOML, the same names with underscores) or in the environment
+/// (DAMSON_NAME, DAMSON_DATA_DIR, ...; several contacts separated by commas). Flags win over the environment, the
+/// environment over the file.
+#[derive(Debug, ClapArgs)]
+pub struct Serve {
+    /// The node's name, a label for people.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where state and identity are kept.
+    #[arg(long)]
+    pub data_dir: Option<PathBuf>,
+    /// Where to listen for other nodes [default: 127.0.0.1:7400].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Where other nodes dial this one, when that is not where it listens.
+    #[arg(long, value_name = "ADDR")]
+    pub advertise: Option<String>,
+    /// Where to serve the Redis protocol [default: 127.0.0.1:6400].
+    #[arg(long, value_name = "ADDR")]
+    pub redis: Option<String>,
+    /// Where to serve HTTP: health, metrics, status, dashboard [default: 127.0.0.1:8500].
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<String>,
+    /// A member to join through; can be given several times.
+    #[arg(long, value_name = "ADDR")]
+    pub join: Vec<String>,
+    /// The cluster: nodes of different realms never mix [default: default].
+    #[arg(long)]
+    pub realm: Option<String>,
+    /// Where the node stands: a data centre, a rack.
+    #[arg(long)]
+    pub zone: Option<String>,
+    /// A file with the cluster secret, 64 hexadecimal digits. Several files rotate: all are valid, the first proves.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_secret_file: Vec<PathBuf>,
+    /// When a write is acknowledged: always (on disk), interval (written, on disk within a second), never (memory)
+    /// [default: interval].
+    #[arg(long, value_name = "WHEN")]
+    pub sync: Option<String>,
+    /// A configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Demo {
+    /// No waiting for people: load, a partition, a heal, a verdict.
+    #[arg(long)]
+    pub headless: bool,
+    /// How long, such as 20s or 2m.
+    #[arg(long = "for", value_parser = duration, default_value = "20s")]
+    pub duration: Duration,
+    /// The last line of stdout is one JSON object (with --headless).
+    #[arg(long)]
+    pub json: bool,
+    /// How many nodes.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=32))]
+    pub nodes: u16,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Query {
+    /// The HTTP address of a node.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8500")]
+    pub http: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct SimCluster {
+    /// How many nodes.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub nodes: u32,
+    /// How long, in virtual minutes.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub minutes: u64,
+    /// The seed: the same seed gives the same run, byte for byte.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Several seeds, both ends included; the results are added up.
+    #[arg(long, value_name = "FROM..TO", value_parser = seeds, conflicts_with = "seed")]
+    pub seeds: Option<(u64, u64)>,
+    /// Break one rule of the replica, to see that the checks notice; `list` names them.
+    #[arg(long = "break", value_name = "RULE")]
+    pub break_rule: Option<String>,
+    /// The last line is one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// Write the raw events of the run to this file.
+    #[arg(long, value_name = "FILE")]
+    pub dump: Option<PathBuf>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no duration; write 500ms, 20s, 5m or 1h");
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let n: u64 = text[..split].parse().map_err(|_| wrong())?;
+    let ms = match &text[split..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    n.checked_mul(ms).map(Duration::from_millis).ok_or_else(wrong)
+}
+
+fn seeds(text: &str) -> Result<(u64, u64), String> {
+    let parsed = text.split_once("..").and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    match parsed {
+        Some((from, to)) if from <= to => Ok((from, to)),
+        _ => Err(format!("{text:?} is no range of seeds; write 1..20")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_and_seeds_are_read_and_nonsense_is_refused() {
+        assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
+        assert!(duration("20").is_err() && duration("x").is_err() && duration("").is_err());
+        assert_eq!(seeds("3..9"), Ok((3, 9)));
+        assert!(seeds("9..3").is_err() && seeds("3").is_err());
+    }
+}

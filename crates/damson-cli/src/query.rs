@@ -1,0 +1,49 @@
+//! `damson status` and `damson members`.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::args::Query;
+use crate::http;
+
+/// Prints how a node is.
+pub fn status(query: &Query) -> anyhow::Result<ExitCode> {
+    let status = http::get_json(&query.http, "/v1/status")?;
+    if query.json {
+        println!("{status}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for field in ["name", "id", "realm", "address", "ready", "members", "links", "keys", "digest", "version"] {
+        if let Some(value) = status.get(field) {
+            println!("{field:<9} {}", shown(value));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the members.
+pub fn members(query: &Query) -> anyhow::Result<ExitCode> {
+    let members = http::get_json(&query.http, "/v1/members")?;
+    if query.json {
+        println!("{members}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{:<16} {:<9} {:>11}  {:<22} {:<32}", "NAME", "STATE", "INCARNATION", "ADDRESS", "ID");
+    for member in members.as_array().into_iter().flatten() {
+        let of = |field: &str| member.get(field).map(shown).unwrap_or_default();
+        println!(
+            "{:<16} {:<9} {:>11}  {:<22} {:<32}",
+            of("name"),
+            of("state"),
+            of("incarnation"),
+            of("address"),
+            of("id")
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+}

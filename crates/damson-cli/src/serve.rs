@@ -1,0 +1,167 @@
+//! `damson serve`: one node, its Redis port and its HTTP port, until a signal.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use config::{Config, Environment, File};
+use damson::{Node, Sync};
+use damson_server::{Server, ServerConfig};
+use serde::Deserialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::Serve;
+use crate::secret;
+
+/// The file and the environment: everything optional, since flags may say it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    name: Option<String>,
+    data_dir: Option<PathBuf>,
+    listen: Option<String>,
+    advertise: Option<String>,
+    redis: Option<String>,
+    http: Option<String>,
+    #[serde(default)]
+    join: Vec<String>,
+    realm: Option<String>,
+    zone: Option<String>,
+    #[serde(default)]
+    cluster_secret_file: Vec<PathBuf>,
+    sync: Option<String>,
+}
+
+/// Runs a node until SIGTERM or SIGINT.
+pub fn run(args: Serve) -> anyhow::Result<ExitCode> {
+    let settings = settings(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+    // Before anything else, so that an early signal is not lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let http = settings.http.clone().unwrap_or_else(|| "127.0.0.1:8500".into());
+    let redis = settings.redis.clone().unwrap_or_else(|| "127.0.0.1:6400".into());
+    let node = start(&settings, &http).await?;
+    let front = ServerConfig { redis: Some(redis), http: Some(http), ..ServerConfig::default() };
+    let server = match damson_server::start(node.clone(), front).await {
+        Ok(server) => server,
+        Err(error) => {
+            node.stop().await?;
+            return Err(error.into());
+        }
+    };
+    let mut stopping = false;
+    tokio::select! {
+        () = node.ready() => say_ready(&node, &server)?,
+        _ = terminate.recv() => stopping = true,
+        _ = interrupt.recv() => stopping = true,
+    }
+    if !stopping {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    stop(node, server).await
+}
+
+async fn start(settings: &Settings, http: &str) -> anyhow::Result<Node> {
+    let Some(name) = &settings.name else { bail!("give the node a name: --name NAME") };
+    let Some(data_dir) = &settings.data_dir else { bail!("say where to keep the data: --data-dir DIR") };
+    let listen = settings.listen.clone().unwrap_or_else(|| "127.0.0.1:7400".into());
+    let mut builder = Node::builder(name).data_dir(data_dir).listen(listen).http_address(http).sync(sync(settings)?);
+    if settings.cluster_secret_file.is_empty() {
+        tracing::info!("no cluster secret: listening on loopback only, for nodes of this machine");
+    }
+    for path in &settings.cluster_secret_file {
+        builder = builder.cluster_secret(secret::read(path)?);
+    }
+    for contact in &settings.join {
+        builder = builder.join(contact);
+    }
+    if let Some(realm) = &settings.realm {
+        builder = builder.realm(realm);
+    }
+    if let Some(zone) = &settings.zone {
+        builder = builder.zone(zone);
+    }
+    if let Some(address) = &settings.advertise {
+        builder = builder.advertise(address);
+    }
+    Ok(builder.start().await?)
+}
+
+fn sync(settings: &Settings) -> anyhow::Result<Sync> {
+    match settings.sync.as_deref() {
+        None | Some("interval") => Ok(Sync::Interval),
+        Some("always") => Ok(Sync::Always),
+        Some("never") => Ok(Sync::Never),
+        Some(other) => bail!("--sync is always, interval or never, not {other:?}"),
+    }
+}
+
+fn say_ready(node: &Node, server: &Server) -> anyhow::Result<()> {
+    let status = node.status();
+    let shown = |address: Option<std::net::SocketAddr>| address.map_or("none".into(), |a| a.to_string());
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "ready name={} id={} realm={} listen={} redis={} http={} members={}",
+        status.name,
+        status.id,
+        status.realm,
+        status.address,
+        shown(server.redis_address()),
+        shown(server.http_address()),
+        status.members,
+    )?;
+    Ok(out.flush()?)
+}
+
+async fn stop(node: Node, server: Server) -> anyhow::Result<ExitCode> {
+    tracing::info!("stopping");
+    server.stop().await;
+    node.stop().await?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn settings(args: Serve) -> anyhow::Result<Settings> {
+    let mut sources = Config::builder();
+    if let Some(path) = &args.config {
+        // Named explicitly, so it must be there; the format does not depend on its ending.
+        sources = sources.add_source(File::from(path.as_path()).format(config::FileFormat::Toml));
+    }
+    let lists = Environment::with_prefix("DAMSON")
+        .try_parsing(true)
+        .list_separator(",")
+        .with_list_parse_key("join")
+        .with_list_parse_key("cluster_secret_file");
+    let read = sources.add_source(lists).build().context("cannot read the configuration")?;
+    let from_sources: Settings = read.try_deserialize().context("the configuration is not right")?;
+    Ok(over(args, from_sources))
+}
+
+/// Flags win.
+fn over(args: Serve, base: Settings) -> Settings {
+    let list = |flags: Vec<String>, base| if flags.is_empty() { base } else { flags };
+    let secrets = args.cluster_secret_file;
+    Settings {
+        name: args.name.or(base.name),
+        data_dir: args.data_dir.or(base.data_dir),
+        listen: args.listen.or(base.listen),
+        advertise: args.advertise.or(base.advertise),
+        redis: args.redis.or(base.redis),
+        http: args.http.or(base.http),
+        join: list(args.join, base.join),
+        realm: args.realm.or(base.realm),
+        zone: args.zone.or(base.zone),
+        cluster_secret_file: if secrets.is_empty() { base.cluster_secret_file } else { secrets },
+        sync: args.sync.or(base.sync),
+    }
+}
