@@ -40,8 +40,8 @@ impl Dice {
         self.below(100) < chance
     }
 
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.index(from.len())]
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.index(from.len())]
     }
 
     pub fn shuffle<T>(&mut self, items: &mut [T]) {

@@ -1,1 +1,37 @@
-//! damson-sim
+//! A deterministic simulator of a Damson cluster.
+//!
+//! It runs the very `Node` that a server runs, hundreds of them, on virtual clocks, networks and disks, lets accidents
+//! happen, and holds what comes out against what was written. The same options give the same run, byte for byte:
+//! [`Report::trace_hash`] says so.
+//!
+//! ```text
+//!   scenario --> world --> node (the real one) --> effects --> network, disk
+//!                  |                                               |
+//!                oracle <---- every batch issued            events, in virtual time
+//!                  |
+//!             invariants ---> Report
+//! ```
+//!
+//! To see that the invariants bite, break a rule of the replica on purpose ([`ClusterOptions::break_rule`]): the same
+//! scenario, looked at by the same invariants, must then find something.
+
+mod clock;
+mod dice;
+mod disk;
+mod host;
+mod invariants;
+mod network;
+mod options;
+mod oracle;
+mod picture;
+mod queue;
+mod report;
+mod run;
+mod scenario;
+mod trace;
+mod workload;
+mod world;
+
+pub use options::ClusterOptions;
+pub use report::{Progress, Report, Violation};
+pub use run::{run_cluster, run_cluster_dumping};

@@ -46,7 +46,18 @@ pub(crate) struct Network {
     pub weather: Weather,
 }
 
+impl Weather {
+    /// Nothing is lost, and frames seldom overtake one another.
+    pub fn fair() -> Self {
+        Self { loss: 0, doubled: 0, delay_us: (500, 5_000) }
+    }
+}
+
 impl Network {
+    pub fn new(weather: Weather) -> Self {
+        Self { weather, ..Self::default() }
+    }
+
     /// Makes a link, and returns the ends at `from` and at `to`.
     pub fn connect(&mut self, from: usize, to: usize) -> (LinkId, LinkId) {
         let (a, b) = (LinkId(self.next), LinkId(self.next + 1));

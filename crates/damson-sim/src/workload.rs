@@ -109,9 +109,9 @@ fn removal(dice: &mut Dice) -> Step {
     match dice.below(12) {
         0..5 => Step::Insert(set, element(dice)),
         5..9 => Step::Take(set, element(dice)),
-        9 => Step::Register(map.field(*dice.pick(&[b"x", b"y"])), value(dice), None),
+        9 => Step::Register(map.field(dice.pick(&[b"x", b"y"])), value(dice), None),
         10 => Step::Insert(map.field(b"set"), element(dice)),
-        _ => Step::DropField(map, dice.pick(&[b"x", b"set", b"deep"])),
+        _ => Step::DropField(map, dice.pick(&[&b"x"[..], b"set", b"deep"])),
     }
 }
 
@@ -136,7 +136,7 @@ fn plain(dice: &mut Dice) -> Step {
         3 => Step::Max(key("max"), dice.between(-9, 9)),
         4 => Step::Flag(key("flag"), Kind::EnableWins, dice.percent(50)),
         5 => Step::Flag(key("barred"), Kind::DisableWins, dice.percent(50)),
-        6 => Step::Register(key("map").field(b"deep").field(*dice.pick(&[b"x", b"y"])), value(dice), None),
+        6 => Step::Register(key("map").field(b"deep").field(dice.pick(&[b"x", b"y"])), value(dice), None),
         _ => Step::Register(key("bulk").field(dice.pick(&["a", "b", "c", "d"]).as_bytes()), long(dice), None),
     }
 }

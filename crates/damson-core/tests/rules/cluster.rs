@@ -49,7 +49,14 @@ impl Cluster {
             ahead_ms: 0,
         };
         let members = (0..size).map(member).collect();
-        Self { members, rules, config, time: Time::default().plus_ms(100_000), wall_ms: 1_000_000, next_transfer: 1 }
+        Self {
+            members,
+            rules,
+            config,
+            time: Time::default().plus_ms(100_000),
+            wall_ms: 1_000_000,
+            next_transfer: 1,
+        }
     }
 
     pub fn replica(&self, at: usize) -> &Replica {
@@ -146,7 +153,9 @@ impl Cluster {
         while rounds > 0 && !self.have_seen_the_same() {
             rounds -= 1;
             for sink in 0..size {
-                (0..size).filter(|source| *source != sink).try_for_each(|source| self.pull(sink, source, 4_096))?;
+                (0..size)
+                    .filter(|source| *source != sink)
+                    .try_for_each(|source| self.pull(sink, source, 4_096))?;
             }
         }
         (1..size).try_for_each(|at| self.check_equal(0, at))

@@ -81,7 +81,11 @@ pub fn a_reset_keeps_what_earlier_resets_saw(rules: Rules) -> Result<(), String>
     let again = cluster.write(second, |tx| tx.remove(&key("n")));
     [one, reset, ten, again].iter().for_each(|batch| _ = cluster.receive(witness, owner, batch));
     let left = cluster.view(witness).counter(&key("n"));
-    if left == Some(1) { Ok(()) } else { Err(format!("1 was added that no reset had seen, {left:?} is left")) }
+    if left == Some(1) {
+        Ok(())
+    } else {
+        Err(format!("1 was added that no reset had seen, {left:?} is left"))
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ pub struct Dice(ChaCha8Rng);
 
 /// Seeds to try: the first few, or the one that `RULES_SEED` names.
 pub fn seeds(count: u64) -> impl Iterator<Item = u64> {
-    let one = std::env::var("RULES_SEED").ok().map(|seed| seed.parse::<u64>().expect("RULES_SEED is a number"));
+    let one =
+        std::env::var("RULES_SEED").ok().map(|seed| seed.parse::<u64>().expect("RULES_SEED is a number"));
     one.map_or(1..=count, |seed| seed..=seed)
 }
 

@@ -64,7 +64,11 @@ fn an_increment_keeps_the_time_to_live() {
     cluster.write(0, |tx| tx.add_text(&k(), 1));
     assert_eq!(cluster.view(0).ends_ms(&k()), Some(Some(soon)));
     cluster.wall_ms = soon;
-    assert_eq!(cluster.transact(0, |tx| tx.add_text(&k(), 1)).0, Ok(1), "what had ended is no base to count from");
+    assert_eq!(
+        cluster.transact(0, |tx| tx.add_text(&k(), 1)).0,
+        Ok(1),
+        "what had ended is no base to count from"
+    );
     assert_eq!(cluster.view(0).ends_ms(&k()), Some(None));
 }
 

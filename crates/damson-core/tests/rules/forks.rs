@@ -30,7 +30,7 @@ struct Fork {
 
 /// Runs one fork and says what is wrong.
 pub fn run(seed: u64, rules: Rules) -> Result<(), String> {
-    fork(seed, rules).map_err(|fault| format!("seed {seed}: {fault}"))
+    fork(seed, rules).map_err(|fault| format!("RULES_SEED={seed}: {fault}"))
 }
 
 fn fork(seed: u64, rules: Rules) -> Result<(), String> {
@@ -118,11 +118,12 @@ impl Fork {
         let again = self.dice.percent(20).then(|| Write::random(&mut self.dice, self.late.wall_ms));
         for world in [&mut self.late, &mut self.early] {
             world.wall_ms += 10;
-            world.transact(COPY, |tx| {
-                write.perform(tx)?;
-                again.as_ref().map_or(Ok(()), |write| write.perform(tx))
-            })
-            .0?;
+            world
+                .transact(COPY, |tx| {
+                    write.perform(tx)?;
+                    again.as_ref().map_or(Ok(()), |write| write.perform(tx))
+                })
+                .0?;
         }
         self.compare("after a write")
     }
@@ -201,7 +202,7 @@ impl Fork {
 
 #[test]
 fn a_copy_that_takes_a_new_life_is_as_if_it_had_had_it_from_the_start() {
-    for seed in seeds(600) {
+    for seed in seeds(1000) {
         run(seed, Rules::default()).unwrap_or_else(|fault| panic!("{fault}"));
     }
 }

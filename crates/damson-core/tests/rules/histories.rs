@@ -80,7 +80,7 @@ pub fn run(seed: u64, rules: Rules, mixes: &[&Mix]) -> Result<(), String> {
     let mix = history.dice.pick(mixes);
     let steps = 20 + history.dice.below(180);
     let outcome = (0..steps).try_for_each(|_| history.step(mix)).and_then(|()| history.finish());
-    outcome.map_err(|fault| format!("seed {seed}: {fault}"))
+    outcome.map_err(|fault| format!("RULES_SEED={seed}: {fault}"))
 }
 
 pub const MIXES: &[&Mix] = &[BUSY, FORGETFUL];
@@ -206,7 +206,9 @@ impl History {
         self.touched = [to].into();
         let known = self.cluster.replica(to).context().contains_range(batch.range());
         match self.cluster.receive(to, from, &batch) {
-            Applied::Duplicate if !known && self.cluster.replica(to).waiting() == 0 => Err("a new batch is no duplicate".into()),
+            Applied::Duplicate if !known && self.cluster.replica(to).waiting() == 0 => {
+                Err("a new batch is no duplicate".into())
+            }
             Applied::New if known => Err("a known batch is not new".into()),
             _ => Ok(()),
         }
@@ -302,7 +304,11 @@ impl History {
         }
         self.oracle.check_closed(replica.context())?;
         let alive = self.oracle.alive(replica.context());
-        if !replica.dots().map(|(dot, id)| (dot, id.clone())).eq(alive.iter().map(|(dot, said)| (*dot, said.0.clone()))) {
+        if !replica
+            .dots()
+            .map(|(dot, id)| (dot, id.clone()))
+            .eq(alive.iter().map(|(dot, said)| (*dot, said.0.clone())))
+        {
             let have: Vec<_> = replica.dots().collect();
             return Err(format!("alive are {have:?}, should be {:?}", alive.keys()));
         }
@@ -358,7 +364,7 @@ impl History {
 
 #[test]
 fn random_histories_converge_and_lose_nothing_and_resurrect_nothing() {
-    for seed in seeds(600) {
+    for seed in seeds(1000) {
         run(seed, Rules::default(), MIXES).unwrap_or_else(|fault| panic!("{fault}"));
     }
 }

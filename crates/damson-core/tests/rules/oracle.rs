@@ -43,7 +43,11 @@ impl Oracle {
             }
             if let Some(slot) = write.resets() {
                 let seen = seen_at(before, batch, *start);
-                let takes = self.standing(&seen).filter(|amount| lies_below(&amount.slot, &slot)).map(|amount| amount.dot).collect();
+                let takes = self
+                    .standing(&seen)
+                    .filter(|amount| lies_below(&amount.slot, &slot))
+                    .map(|amount| amount.dot)
+                    .collect();
                 self.resets.push(Reset { dot: dot(*start), takes });
             }
         }
@@ -101,7 +105,10 @@ impl Oracle {
         for batch in &self.batches {
             let known = batch.dotted().filter(|(dot, _)| context.contains(*dot)).count();
             if known > 0 && known < batch.ops.len() {
-                return Err(format!("{known} of {} operations of the batch {batch:?} are seen", batch.ops.len()));
+                return Err(format!(
+                    "{known} of {} operations of the batch {batch:?} are seen",
+                    batch.ops.len()
+                ));
             }
             if known > 0 && !batch.ops.iter().all(|op| context.covers(&op.kills)) {
                 return Err(format!("the context covers {batch:?} and not all that it kills"));

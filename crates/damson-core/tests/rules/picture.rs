@@ -27,7 +27,8 @@ pub fn contents(replica: &mut Replica) -> Contents {
     replica.open_outbound(everything, Context::default());
     let Chunk { cells, .. } = replica.next_chunk(everything, usize::MAX).expect("it was just opened");
     let dots = |(id, cell): (CellId, damson_crdt::Cell)| {
-        let said: Vec<_> = cell.dots().iter().map(|live| (live.dot, (id.clone(), live.hlc, live.payload.clone()))).collect();
+        let said: Vec<_> =
+            cell.dots().iter().map(|live| (live.dot, (id.clone(), live.hlc, live.payload.clone()))).collect();
         said
     };
     cells.into_iter().flat_map(dots).collect()
@@ -60,7 +61,9 @@ fn value(view: &View<'_>, slot: &Slot) -> String {
         Kind::Counter => format!("counter {:?}", view.counter(slot)),
         Kind::Max => format!("max {:?}", view.max(slot)),
         Kind::EnableWins | Kind::DisableWins => format!("{kind} {:?}", view.flag(slot)),
-        Kind::Set => format!("set {:?}", view.set_elements(slot).map(Bytes::copy_from_slice).collect::<Vec<_>>()),
+        Kind::Set => {
+            format!("set {:?}", view.set_elements(slot).map(Bytes::copy_from_slice).collect::<Vec<_>>())
+        }
         Kind::Map => fields(view, slot),
         other => format!("{other}, which this test does not know"),
     }

@@ -53,7 +53,10 @@ fn fields_of_a_map_are_written_independently() {
     cluster.heal().unwrap();
     for at in 0..2 {
         let view = cluster.view(at);
-        assert_eq!((view.map_get(&map, b"x"), view.map_get(&map, b"y")), (Some("1".into()), Some("2".into())));
+        assert_eq!(
+            (view.map_get(&map, b"x"), view.map_get(&map, b"y")),
+            (Some("1".into()), Some("2".into()))
+        );
         assert_eq!(view.map_len(&map), 2);
     }
 }
@@ -72,7 +75,11 @@ fn removing_a_map_takes_what_was_observed_at_any_depth() {
     cluster.heal().unwrap();
     for at in 0..2 {
         let view = cluster.view(at);
-        assert_eq!(view.counter(&deep.field(b"n")), Some(1), "what it had not seen survives, and nothing else");
+        assert_eq!(
+            view.counter(&deep.field(b"n")),
+            Some(1),
+            "what it had not seen survives, and nothing else"
+        );
         assert_eq!(view.map_fields(&deep).collect::<Vec<_>>(), [b"n"]);
     }
 }

@@ -43,7 +43,10 @@ fn a_write_of_the_wrong_type_is_refused_and_changes_nothing() {
     let wrong = WriteError::WrongType { holds: Kind::Set, wanted: Kind::Counter };
     assert_eq!(cluster.transact(0, |tx| tx.add(&key("k"), 1)), (Err(wrong), None));
     let (refused, batch) = cluster.transact(0, |tx| tx.put_register(&key("k").field(b"x"), "v".into(), None));
-    assert!(matches!(refused, Err(WriteError::WrongType { holds: Kind::Set, wanted: Kind::Map })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(WriteError::WrongType { holds: Kind::Set, wanted: Kind::Map })),
+        "{refused:?}"
+    );
     assert_eq!(batch, None);
     cluster.write(0, |tx| tx.set_text(&"k".into(), "v".into(), None));
     assert_eq!(cluster.view(0).text(&key("k")), Some("v".into()), "SET takes any type");

@@ -9,9 +9,10 @@ use crate::workload;
 const NAME: &str = "counters_are_exact";
 
 pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
+    let counters = workload::counters();
     for (at, replica) in scene.replicas() {
         let text = check_text(scene, replica);
-        let found = workload::counters().iter().filter_map(|slot| check_counter(scene, replica, slot)).chain(text);
+        let found = counters.iter().filter_map(|slot| check_counter(scene, replica, slot)).chain(text);
         out.extend(found.map(|text| Finding::at(at, NAME, text)));
     }
 }

@@ -29,10 +29,11 @@ use crate::oracle::Oracle;
 pub(crate) use acked_writes_stay::lost_writes;
 pub(crate) use all_nodes_converge::{agree, check as check_convergence};
 pub(crate) use clocks_are_not_dragged::check as check_clock;
-pub(crate) use digest_tells::check as check_digest;
-pub(crate) use live_is_as_written::{Tally, tally};
+pub(crate) use digest_tells::{Twin, check as check_digest};
+pub(crate) use live_is_as_written::tally;
 pub(crate) use numbers_are_used_once::check as check_numbers;
 pub(crate) use pushes_are_applied::check as check_push;
+pub(crate) use roster_agrees::complete as roster_complete;
 pub(crate) use timers_move_on::check as check_timers;
 
 /// A running node, as invariants see it.

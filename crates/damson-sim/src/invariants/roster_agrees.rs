@@ -17,3 +17,10 @@ pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
         }
     }
 }
+
+/// Does every running node see every running node alive?
+pub(crate) fn complete(scene: &Scene<'_>) -> bool {
+    let mut out = Vec::new();
+    check(scene, &mut out);
+    out.is_empty()
+}

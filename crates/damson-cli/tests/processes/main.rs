@@ -1,0 +1,8 @@
+//! Real `damson serve` processes, real sockets, real signals: what the simulator shows, shown once more.
+
+mod cluster;
+mod daemon;
+mod lives;
+mod packages;
+mod refusals;
+mod resp;
