@@ -18,6 +18,7 @@
 mod clock;
 mod dice;
 mod disk;
+mod faults;
 mod host;
 mod invariants;
 mod network;

@@ -124,6 +124,7 @@ impl<'a> World<'a> {
 
     /// A fault or another turn of fate, for the report.
     pub fn count(&mut self, what: &'static str) {
+        if std::env::var("SIMDBG").is_ok() { eprintln!("{} {what}", self.now.0 / 1000); }
         *self.faults.entry(what).or_default() += 1;
     }
 

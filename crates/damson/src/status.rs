@@ -123,6 +123,8 @@ pub struct Counters {
     pub links_refused: u64,
     /// Frames over the limit.
     pub frames_oversized: u64,
+    /// Frames dropped because a link's queue was full; anti-entropy brings what they said.
+    pub frames_dropped: u64,
 }
 
 impl Status {
@@ -192,7 +194,7 @@ impl ScopeInfo {
 }
 
 impl Counters {
-    pub(crate) fn of(node: &Core, transport: Option<&TransportCounters>) -> Self {
+    pub(crate) fn of(node: &Core, transport: Option<&TransportCounters>, frames_dropped: u64) -> Self {
         let load = |pick: fn(&TransportCounters) -> u64| transport.map_or(0, pick);
         Self {
             node: node.counters(),
@@ -204,6 +206,7 @@ impl Counters {
                 let all = [&t.refused_handshake, &t.refused_timeout, &t.refused_secret, &t.refused_not_allowed];
                 all.into_iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
             }),
+            frames_dropped,
             frames_oversized: load(|t| t.oversized.load(Ordering::Relaxed)),
         }
     }

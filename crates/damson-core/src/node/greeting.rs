@@ -25,18 +25,16 @@ impl Node {
         now: Now,
         fx: &mut Vec<Effect>,
     ) {
-        let deadline = Some(now.time.plus_ms(GREETING_MS_MAX));
         let link = Link {
             peer,
             dialed,
             hello: None,
             welcomed: false,
             open: false,
-            deadline,
             contested: false,
             heard: now.time,
         };
-        self.links.insert(id, link);
+        self.links.insert(id, link, now.time.plus_ms(GREETING_MS_MAX));
         if peer == self.id {
             self.refuse(id, Refusal::Oneself, now, fx);
             return;
@@ -49,6 +47,7 @@ impl Node {
         if let Some(address) = &link.dialed {
             self.dialer.failed(address, now.time);
         }
+        self.redial = true;
         if was_open {
             self.peer_lost(link.peer, now, fx);
         }
@@ -114,6 +113,9 @@ impl Node {
 
     /// A frame on the old link: its process lives, so the other one is refused.
     pub(super) fn old_link_answers(&mut self, peer: NodeId, now: Now, fx: &mut Vec<Effect>) {
+        if self.links.all_greeted() {
+            return;
+        }
         for id in self.contestants(peer) {
             self.refuse(id, Refusal::DuplicateId, now, fx);
         }
@@ -208,6 +210,8 @@ impl Node {
         if let Some(old) = replaced {
             self.drop_link(old, now, fx);
         }
+        self.duplicate_of_us = false;
+        self.redial = true;
         self.liveness.heard(peer, now.time);
         self.peer_found(peer, fx);
     }
@@ -225,7 +229,7 @@ impl Node {
     fn contest(&mut self, id: LinkId, rival: LinkId, now: Now, fx: &mut Vec<Effect>) {
         let link = self.links.get_mut(id).expect("the caller looked it up");
         link.contested = true;
-        link.deadline = Some(now.time.plus_ms(CONTEST_MS));
+        self.links.wait_until(id, now.time.plus_ms(CONTEST_MS));
         let beat = self.beat(0, now);
         send_on(rival, Lane::Urgent, &Message::Ping(beat), fx);
     }
@@ -249,7 +253,7 @@ impl Node {
         let Some(newest) = claimants.pop() else { return };
         let link = self.links.get_mut(newest).expect("listed above");
         link.contested = false;
-        link.deadline = Some(now.time.plus_ms(GREETING_MS_MAX));
+        self.links.wait_until(newest, now.time.plus_ms(GREETING_MS_MAX));
         self.welcome(newest, now, fx);
         claimants.into_iter().for_each(|id| self.drop_link(id, now, fx));
     }

@@ -19,8 +19,6 @@ pub(super) struct Link {
     pub welcomed: bool,
     /// Both greetings are done.
     pub open: bool,
-    /// When a greeting is given up, or a contest with another link of the same id is decided.
-    pub deadline: Option<Time>,
     /// Another process claims the same id on another link; that one has been probed.
     pub contested: bool,
     /// When a frame came last.
@@ -31,11 +29,24 @@ pub(super) struct Link {
 pub(super) struct Links {
     all: BTreeMap<LinkId, Link>,
     open: BTreeMap<NodeId, LinkId>,
+    /// When a greeting is given up, or a contest with another link of the same id is decided.
+    greeting: BTreeMap<LinkId, Time>,
 }
 
 impl Links {
-    pub fn insert(&mut self, id: LinkId, link: Link) {
+    pub fn insert(&mut self, id: LinkId, link: Link, deadline: Time) {
         self.all.insert(id, link);
+        self.greeting.insert(id, deadline);
+    }
+
+    /// Gives a link's greeting until then.
+    pub fn wait_until(&mut self, id: LinkId, deadline: Time) {
+        self.greeting.insert(id, deadline);
+    }
+
+    /// Are all links greeted?
+    pub fn all_greeted(&self) -> bool {
+        self.greeting.is_empty()
     }
 
     pub fn get(&self, id: LinkId) -> Option<&Link> {
@@ -49,6 +60,7 @@ impl Links {
     /// Forgets a link. Says whether its peer has no open link any more because of that.
     pub fn remove(&mut self, id: LinkId) -> Option<(Link, bool)> {
         let link = self.all.remove(&id)?;
+        self.greeting.remove(&id);
         let was_open = self.open.get(&link.peer) == Some(&id);
         if was_open {
             self.open.remove(&link.peer);
@@ -65,7 +77,7 @@ impl Links {
     pub fn open(&mut self, id: LinkId) -> Option<LinkId> {
         let link = self.all.get_mut(&id)?;
         link.open = true;
-        link.deadline = None;
+        self.greeting.remove(&id);
         self.open.insert(link.peer, id).filter(|old| *old != id)
     }
 
@@ -81,16 +93,16 @@ impl Links {
 
     /// Links whose time to be greeted is over.
     pub fn overdue(&self, now: Time) -> Vec<LinkId> {
-        let due = |link: &&Link| link.deadline.is_some_and(|deadline| now >= deadline);
-        self.all.iter().filter(|(_, link)| due(link)).map(|(id, _)| *id).collect()
+        self.greeting.iter().filter(|(_, deadline)| now >= **deadline).map(|(id, _)| *id).collect()
     }
 
     /// Links that claim the id of a peer whose open link belongs to another process, oldest first.
     pub fn contested(&self, peer: NodeId) -> Vec<LinkId> {
-        self.all.iter().filter(|(_, link)| link.peer == peer && link.contested).map(|(id, _)| *id).collect()
+        let claims = |id: &&LinkId| self.all.get(id).is_some_and(|link| link.peer == peer && link.contested);
+        self.greeting.keys().filter(claims).copied().collect()
     }
 
     pub fn deadline(&self) -> Time {
-        self.all.values().filter_map(|link| link.deadline).min().unwrap_or(Time(u64::MAX))
+        self.greeting.values().min().copied().unwrap_or(Time(u64::MAX))
     }
 }

@@ -53,6 +53,7 @@ pub struct Node {
     config: Config,
     id: NodeId,
     boot: u64,
+    rng: ChaCha8Rng,
     clock: Clock,
     scopes: ScopeTable,
     links: Links,
@@ -66,6 +67,8 @@ pub struct Node {
     incarnation: u64,
     leaving: bool,
     duplicate_of_us: bool,
+    /// Links or members have changed: look again whom to dial.
+    redial: bool,
     readiness: Readiness,
     next_sweep: Time,
     /// How far the wall clocks of linked peers are from ours.
@@ -136,6 +139,7 @@ impl Node {
         Self {
             id: actor.node,
             boot: rng.next_u64(),
+            rng,
             clock: Clock::default(),
             scopes,
             links: Links::default(),
@@ -148,6 +152,7 @@ impl Node {
             incarnation: 0,
             leaving: false,
             duplicate_of_us: false,
+            redial: true,
             readiness: Readiness::Joining(joined),
             next_sweep: now.time,
             offsets_ms: BTreeMap::new(),
@@ -168,7 +173,10 @@ impl Node {
             Input::LinkUp { link, peer, dialed } => self.on_link_up(link, peer, dialed, now, fx),
             Input::LinkDown { link } => self.on_link_down(link, now, fx),
             Input::Frame { link, frame } => self.on_frame(link, &frame, now, fx),
-            Input::DialFailed { address } => self.dialer.failed(&address, now.time),
+            Input::DialFailed { address } => {
+                self.dialer.failed(&address, now.time);
+                self.redial = true;
+            }
             Input::Tick => {}
         }
         self.do_what_is_due(now, fx);
@@ -341,7 +349,7 @@ impl Node {
             self.carry_out_sync(effects, fx);
         }
         self.sweep(now, fx);
-        if !self.leaving {
+        if !self.leaving && (std::mem::take(&mut self.redial) || now.time >= self.dialer.deadline()) {
             let wanted = self.wanted_addresses();
             fx.extend(self.dialer.due(now.time, &wanted).into_iter().map(|address| Effect::Dial { address }));
         }
@@ -492,7 +500,7 @@ impl Node {
             return;
         }
         let ended = self.scopes.actor.life;
-        let begun = Life(self.boot.rotate_left(17) ^ self.clock.tick(now.wall_ms).0 ^ ended.0.rotate_left(31));
+        let begun = Life(self.rng.next_u64());
         self.begin_new_life(Actor::new(self.id, begun), now);
         self.store_life(fx);
         fx.push(Effect::Event(Event::NewLife { ended, begun }));

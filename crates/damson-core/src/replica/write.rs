@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use damson_crdt::{
-    Batch, Cell, CellId, Dot, Hlc, Key, Kills, Kind, Leaf, LimitError, Operation, Payload, Target, view,
+    Batch, Cell, CellId, Context, Dot, DotRange, Hlc, Key, Kills, Kind, Leaf, LimitError, Operation, Payload, Target, view,
 };
 
 use super::Replica;
@@ -32,9 +32,6 @@ pub enum WriteError {
     /// The result would not fit into 64 bits.
     #[error("increment or decrement would overflow; nothing was written")]
     Overflow,
-    /// The scope cannot be written yet: a first transfer fills it.
-    #[error("the scope is being loaded from a peer; nothing was written, try again shortly")]
-    Loading,
     /// The node does not host the scope.
     #[error("this node does not host the scope; nothing was written")]
     NotHosted,
@@ -68,7 +65,6 @@ pub struct Tx<'a> {
 impl Replica {
     /// Begins a transaction at a time that is greater than all that this node has seen.
     pub fn begin(&mut self, hlc: Hlc, wall_ms: u64) -> Tx<'_> {
-        self.remember_base();
         let first = self.context.top(self.actor) + 1;
         Tx { replica: self, hlc, wall_ms, first, ops: Vec::new() }
     }
@@ -360,14 +356,29 @@ impl Tx<'_> {
 
     /// Kills what is seen of a cell. False, and no operation, when there is nothing.
     fn kill(&mut self, id: &CellId) -> bool {
-        let Some(kills) = self.replica.live.cell(id).map(Cell::kills) else { return false };
+        let Some(kills) = self.kills(id) else { return false };
         self.issue(Operation { target: Target::Cell(id.clone()), kills, payload: None });
         true
     }
 
     fn put(&mut self, id: CellId, payload: Payload) {
-        let kills = self.replica.live.cell(&id).map(Cell::kills).unwrap_or_default();
+        let kills = self.kills(&id).unwrap_or_default();
         self.issue(Operation { target: Target::Cell(id), kills, payload: Some(payload) });
+    }
+
+    /// What a write to a cell kills: all that is alive there. In an own counter cell it may name our earlier operations
+    /// as well, dead here, so that it is applied nowhere without them.
+    fn kills(&self, id: &CellId) -> Option<Kills> {
+        let cell = self.replica.live.cell(id)?;
+        let next = self.next_dot();
+        let ended = if self.replica.owns(id) { view::ended_up_to(cell, next.seq) } else { None };
+        let Some(last) = ended else { return Some(cell.kills()) };
+        let mut dots: Context = cell.dots().iter().map(|live| live.dot).collect();
+        dots.insert_range(DotRange { actor: next.actor, first: 1, last });
+        let ranges = dots.iter().flat_map(|(actor, seen)| {
+            seen.pairs().iter().map(move |&(first, last)| DotRange { actor, first, last })
+        });
+        Some(Kills::from_ranges(ranges).expect("a context is in order"))
     }
 
     fn next_dot(&self) -> Dot {
@@ -375,11 +386,12 @@ impl Tx<'_> {
     }
 
     fn issue(&mut self, op: Operation) {
+        self.replica.remember_base();
         let dot = self.next_dot();
         self.replica.save_own_counter(&op);
         let batch = Batch { actor: dot.actor, first: self.first, hlc: self.hlc, ops: [].into() };
         self.replica.execute(dot, &batch, &op);
-        self.replica.cover(damson_crdt::DotRange { actor: dot.actor, first: dot.seq, last: dot.seq });
+        self.replica.cover(DotRange { actor: dot.actor, first: dot.seq, last: dot.seq });
         self.ops.push(op);
     }
 }

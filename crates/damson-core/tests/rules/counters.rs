@@ -93,6 +93,27 @@ fn a_reset_carries_what_earlier_resets_took() {
     a_reset_keeps_what_earlier_resets_saw(Rules::default()).unwrap();
 }
 
+/// The counter's own delete is lost with its node, what it counted afterwards is not.
+#[test]
+fn a_delete_that_was_absorbed_is_not_undone_where_the_owners_own_delete_is_missing() {
+    let mut cluster = Cluster::new(3);
+    let (owner, other, witness) = (0, 1, 2);
+    let one = cluster.write(owner, |tx| tx.add(&key("n"), 1));
+    cluster.receive(other, owner, &one);
+    cluster.receive(witness, owner, &one);
+    let three = cluster.write(owner, |tx| tx.add(&key("n"), 3));
+    cluster.receive(witness, owner, &three);
+    cluster.write(owner, |tx| tx.remove(&key("n")));
+    let deleted = cluster.write(other, |tx| tx.remove(&key("n")));
+    cluster.receive(owner, other, &deleted);
+    let ten = cluster.write(owner, |tx| tx.add(&key("n"), 10));
+    cluster.receive(witness, other, &deleted);
+    cluster.receive(witness, owner, &ten);
+    counts_at(&cluster, witness, Some(3));
+    cluster.pull(witness, owner, 4_096).unwrap();
+    counts_at(&cluster, witness, Some(10));
+}
+
 #[test]
 fn the_trace_of_a_reset_does_not_make_a_key_exist() {
     let mut cluster = Cluster::new(2);

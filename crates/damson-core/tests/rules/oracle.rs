@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use damson_core::replica::Slot;
-use damson_crdt::{Batch, Context, Dot, DotRange, Leaf, Payload, Target};
+use damson_crdt::{Batch, CellId, Context, Dot, DotRange, Leaf, Operation, Payload, Target};
 
 use super::picture::Contents;
 use super::writes::Write;
@@ -64,14 +64,10 @@ impl Oracle {
                 }
             }
         }
-        self.dead(context).iter().for_each(|dot| _ = out.remove(dot));
+        for (_, op) in self.batches.iter().flat_map(Batch::dotted).filter(|(dot, _)| context.contains(*dot)) {
+            kill(&mut out, op);
+        }
         out
-    }
-
-    fn dead(&self, context: &Context) -> BTreeSet<Dot> {
-        let known = self.batches.iter().flat_map(Batch::dotted).filter(|(dot, _)| context.contains(*dot));
-        let ranges = known.flat_map(|(_, op)| op.kills.ranges());
-        ranges.flat_map(|range| (range.first..=range.last).map(|seq| Dot::new(range.actor, seq))).collect()
     }
 
     /// The value of a counter.
@@ -115,6 +111,19 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+}
+
+/// An operation kills what it names in its own cell, a clear in any cell of its key.
+fn kill(alive: &mut Contents, op: &Operation) {
+    for range in op.kills.ranges() {
+        let bounds = Dot::new(range.actor, range.first)..=Dot::new(range.actor, range.last);
+        let hit = |id: &CellId| match &op.target {
+            Target::Cell(cell) => cell == id,
+            Target::Key(key) => *key == id.key,
+        };
+        let dead: Vec<Dot> = alive.range(bounds).filter(|(_, (id, ..))| hit(id)).map(|(dot, _)| *dot).collect();
+        dead.iter().for_each(|dot| _ = alive.remove(dot));
     }
 }
 

@@ -63,6 +63,19 @@ pub fn absorb(cell: &Cell, seq: u64, rules: Rules) -> Option<Option<Payload>> {
     })
 }
 
+/// What an operation of the cell's own actor, as its number `seq`, must rest on when it drops traces of running totals
+/// that have ended: all of the actor's numbers up to this one. Without it the operation could reach a replica before the
+/// end of such a total, and the total would stand there again, without its trace. `None` when there is no such trace.
+pub fn ended_up_to(cell: &Cell, seq: u64) -> Option<u64> {
+    let own = totals(cell).next().map(|(epoch, ..)| epoch);
+    let ended = |payload: &Payload| match payload {
+        Payload::Seen(traces) => traces.keys().any(|epoch| Some(*epoch) != own),
+        _ => false,
+    };
+    let last = own.unwrap_or(seq).saturating_sub(1);
+    (last > 0 && cell.dots().iter().any(|live| ended(&live.payload))).then_some(last)
+}
+
 fn totals(cell: &Cell) -> impl Iterator<Item = (Epoch, i64, Taken)> {
     cell.dots().iter().filter_map(|live| match live.payload {
         Payload::Total { epoch, n, base } => Some((epoch, n, base)),

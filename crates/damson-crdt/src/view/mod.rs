@@ -5,5 +5,5 @@
 mod counter;
 mod register;
 
-pub use counter::{absorb, count, reset, share, taken};
+pub use counter::{absorb, count, ended_up_to, reset, share, taken};
 pub use register::{flag, max, values};

@@ -15,6 +15,7 @@ mod links;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use damson_core::node::{Effect, Event, Input, LinkId, Node as Core};
 use damson_core::replica::{Tx, WriteError};
@@ -43,6 +44,8 @@ pub(crate) struct Driver {
     /// The deadline may have moved.
     moved: Notify,
     stopping: watch::Sender<bool>,
+    /// Frames that found their link's queue full.
+    dropped: AtomicU64,
 }
 
 struct State {
@@ -70,6 +73,7 @@ impl Driver {
             events: broadcast::Sender::new(EVENTS_MAX),
             moved: Notify::new(),
             stopping: watch::Sender::new(false),
+            dropped: AtomicU64::new(0),
         });
         driver.carry_out(&mut driver.state.lock(), effects);
         tokio::spawn(accept(driver.clone()));
@@ -87,6 +91,10 @@ impl Driver {
 
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     pub fn transport(&self) -> &dyn Transport {
@@ -192,11 +200,9 @@ impl Driver {
     ) {
         let Some(sender) = state.links.get(&link) else { return };
         if let Err(error) = sender.try_send(lane.into(), frame) {
-            // A peer that is too slow, or gone: it comes back and is brought up to date by anti-entropy.
-            tracing::debug!(link = link.0, %error, "link closed");
-            if let Some(sender) = state.links.remove(&link) {
-                sender.close();
-            }
+            // The peer is slower than we write, or gone. What is dropped here comes by anti-entropy.
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(link = link.0, %error, "frame dropped");
         }
     }
 

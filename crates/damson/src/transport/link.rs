@@ -107,7 +107,7 @@ impl Default for LinkLimits {
         LinkLimits {
             frame_bytes_max: 24 << 20,
             queue_bytes_max: 32 << 20,
-            queue_frames_max: 8192,
+            queue_frames_max: 65_536,
             incoming_bytes_max: 16 << 20,
             incoming_frames_max: 1024,
             linger: Duration::from_secs(2),
