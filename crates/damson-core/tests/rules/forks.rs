@@ -202,7 +202,7 @@ impl Fork {
 
 #[test]
 fn a_copy_that_takes_a_new_life_is_as_if_it_had_had_it_from_the_start() {
-    for seed in seeds(1000) {
+    for seed in seeds(700) {
         run(seed, Rules::default()).unwrap_or_else(|fault| panic!("{fault}"));
     }
 }

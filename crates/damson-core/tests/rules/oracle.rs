@@ -122,7 +122,8 @@ fn kill(alive: &mut Contents, op: &Operation) {
             Target::Cell(cell) => cell == id,
             Target::Key(key) => *key == id.key,
         };
-        let dead: Vec<Dot> = alive.range(bounds).filter(|(_, (id, ..))| hit(id)).map(|(dot, _)| *dot).collect();
+        let dead: Vec<Dot> =
+            alive.range(bounds).filter(|(_, (id, ..))| hit(id)).map(|(dot, _)| *dot).collect();
         dead.iter().for_each(|dot| _ = alive.remove(dot));
     }
 }

@@ -34,7 +34,7 @@ pub const MIXES: &[&Mix] = &[SLOW, SLOW_AND_FORGETFUL];
 
 #[test]
 fn transfers_in_slow_motion_enter_the_context_with_their_last_cell() {
-    for seed in seeds(1000) {
+    for seed in seeds(700) {
         run(seed, Rules::default(), MIXES).unwrap_or_else(|fault| panic!("{fault}"));
     }
 }

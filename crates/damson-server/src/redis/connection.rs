@@ -208,7 +208,7 @@ impl Connection {
 
     /// Says what is wrong and closes the connection, this one only.
     async fn refuse(&mut self, error: &ProtocolError) {
-        self.session.front.metrics.failed("protocol");
+        self.session.front.metrics.malformed();
         tracing::debug!(client = self.session.client.id, %error, "connection closed");
         Reply::new(&mut self.output, self.session.protocol).error(&format!("ERR {error}"));
         if self.send().await.is_ok() && self.stream.shutdown().await.is_ok() {

@@ -49,6 +49,8 @@ pub(crate) struct Oracle {
 struct Entry {
     logged: Option<Logged>,
     killers: Vec<Dot>,
+    /// Operations that name this number, by what they are about, while it is not known what the number is.
+    claims: Vec<(Dot, Target)>,
 }
 
 #[derive(Debug)]
@@ -229,9 +231,12 @@ impl Oracle {
             return;
         }
         entry.logged = Some(Logged { hlc, op: op.clone() });
+        entry.settle_claims();
         for range in op.kills.ranges() {
             for seq in range.first..=range.last {
-                self.entry_mut(scope, Dot::new(range.actor, seq)).killers.push(dot);
+                let killed = self.entry_mut(scope, Dot::new(range.actor, seq));
+                killed.claims.push((dot, op.target.clone()));
+                killed.settle_claims();
             }
         }
         if let Target::Cell(id) = &op.target
@@ -239,6 +244,22 @@ impl Oracle {
         {
             let tally = self.counters.entry((scope.clone(), id.clone())).or_default();
             tally.note(owner, dot, op, amount);
+        }
+    }
+}
+
+impl Entry {
+    /// An operation kills in its own cell, or in the cells of its key. What else it names it only rests on.
+    fn settle_claims(&mut self) {
+        let Some(logged) = &self.logged else { return };
+        for (dot, target) in std::mem::take(&mut self.claims) {
+            let within = match &target {
+                Target::Cell(_) => logged.op.target == target,
+                Target::Key(key) => logged.op.target.key() == key,
+            };
+            if within {
+                self.killers.push(dot);
+            }
         }
     }
 }

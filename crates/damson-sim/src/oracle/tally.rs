@@ -1,37 +1,49 @@
 //! One actor's share of a counter, by amounts and resets.
 //!
-//! An actor's amounts in its own cell are a sequence: who has seen one of them has seen all before it. So a reset took
-//! away all amounts up to the newest operation of the owner that it killed; the owner's own removal, all before itself.
+//! Each operation of a counter's cell rests on those that it kills, and so on those that these have killed. A reset takes
+//! away the amounts that it rests on, and no others.
 
-use damson_crdt::{Actor, Context, Dot, Operation};
+use std::collections::BTreeMap;
+
+use damson_crdt::{Actor, Context, Dot, Intervals, Operation, Payload};
 
 /// What happened in one counter cell.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// By the owner's number.
     amounts: Vec<(u64, i64)>,
-    /// The reset, and the owner's newest number that it took away.
-    resets: Vec<(Dot, u64)>,
+    /// The owner's numbers that each operation rests on.
+    rests_on: BTreeMap<Dot, Intervals>,
+    resets: Vec<Dot>,
 }
 
 impl Tally {
     pub fn note(&mut self, owner: Actor, dot: Dot, op: &Operation, amount: Option<i64>) {
+        let mut rests_on = Intervals::default();
+        for range in op.kills.ranges() {
+            if range.actor == owner {
+                rests_on.insert(range.first, range.last);
+            }
+            let killed = Dot::new(range.actor, range.first)..=Dot::new(range.actor, range.last);
+            self.rests_on.range(killed).for_each(|(_, below)| rests_on.union(below));
+        }
         if let Some(n) = amount {
             self.amounts.push((dot.seq, n));
-            return;
+        } else if !rests_on.is_empty() && matches!(op.payload, None | Some(Payload::Seen(_))) {
+            self.resets.push(dot);
         }
-        let newest = op.kills.ranges().iter().filter(|range| range.actor == owner).map(|range| range.last).max();
-        match (dot.actor == owner, newest) {
-            (true, _) if op.payload.is_none() => self.resets.push((dot, dot.seq)),
-            (false, Some(newest)) => self.resets.push((dot, newest)),
-            _ => {}
-        }
+        self.rests_on.insert(dot, rests_on);
     }
 
     pub fn value(&self, owner: Actor, context: &Context) -> i64 {
-        let seen = self.resets.iter().filter(|(dot, _)| context.contains(*dot));
-        let taken = seen.map(|(_, newest)| *newest).max().unwrap_or(0);
-        let left = self.amounts.iter().filter(|(seq, _)| *seq > taken && context.contains(Dot::new(owner, *seq)));
-        left.map(|(_, n)| *n).sum()
+        let seen = self.amounts.iter().filter(|(seq, _)| context.contains(Dot::new(owner, *seq)));
+        let mut seen = seen.peekable();
+        if seen.peek().is_none() {
+            return 0;
+        }
+        let mut taken = Intervals::default();
+        let resets = self.resets.iter().filter(|dot| context.contains(**dot));
+        resets.for_each(|dot| taken.union(&self.rests_on[dot]));
+        seen.filter(|(seq, _)| !taken.contains(*seq)).map(|(_, n)| *n).sum()
     }
 }

@@ -1,0 +1,159 @@
+//! Nodes and links in one process: every frame arrives, in order, at once.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use damson_core::crdt::NodeId;
+use damson_core::node::{Boot, Config, Effect, Event, Input, LinkId, Node};
+use damson_core::persist::{Row, Table};
+use damson_core::scope::ScopeName;
+use damson_core::time::{Now, Time};
+use damson_core::wire::Message;
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+
+/// One end of a link.
+pub type End = (usize, LinkId);
+
+/// What a node's disk holds.
+pub type Rows = BTreeMap<(Table, Bytes), Bytes>;
+
+#[derive(Default)]
+pub struct Bus {
+    pub nodes: Vec<Option<Node>>,
+    pub rows: Vec<Rows>,
+    pub events: Vec<Vec<Event>>,
+    /// Every frame sent, by whom.
+    pub sent: Vec<(usize, Message)>,
+    ends: BTreeMap<End, End>,
+    next_link: u64,
+    ms: u64,
+}
+
+pub fn id(n: u8) -> NodeId {
+    NodeId([n; 16])
+}
+
+pub fn scope() -> ScopeName {
+    "app".parse().unwrap()
+}
+
+impl Bus {
+    pub fn now(&self) -> Now {
+        Now { time: Time(1).plus_ms(self.ms), wall_ms: 1_790_000_000_000 + self.ms }
+    }
+
+    /// Starts a node on rows, with the mark of a clean stop or without.
+    pub fn start(&mut self, n: u8, rows: Rows, mark: Option<&[u8]>, seed: u64) -> usize {
+        self.start_with(Config::new(format!("n{n}"), "test"), n, rows, mark, seed)
+    }
+
+    pub fn start_with(&mut self, config: Config, n: u8, rows: Rows, mark: Option<&[u8]>, seed: u64) -> usize {
+        let mut boot = Boot::new(config, id(n), ChaCha8Rng::seed_from_u64(seed));
+        rows.iter().for_each(|((table, key), value)| boot.row(*table, key, value));
+        let started = boot.finish(mark, self.now());
+        self.nodes.push(Some(started.node));
+        self.rows.push(rows);
+        self.events.push(Vec::new());
+        let at = self.nodes.len() - 1;
+        self.carry_out(at, started.effects);
+        at
+    }
+
+    pub fn node(&mut self, at: usize) -> &mut Node {
+        self.nodes[at].as_mut().expect("the node runs")
+    }
+
+    /// Links two nodes, `a` dialling.
+    pub fn link(&mut self, a: usize, b: usize) -> (LinkId, LinkId) {
+        let (peer_a, peer_b) = (self.node(a).id(), self.node(b).id());
+        let (at_a, at_b) = (LinkId(self.next_link), LinkId(self.next_link + 1));
+        self.next_link += 2;
+        self.ends.insert((a, at_a), (b, at_b));
+        self.ends.insert((b, at_b), (a, at_a));
+        // Both ends are up before the first frame arrives at either.
+        let now = self.now();
+        let (mut fx_a, mut fx_b) = (Vec::new(), Vec::new());
+        let up = |link, peer, dialed| Input::LinkUp { link, peer, dialed };
+        self.node(a).handle(up(at_a, peer_b, Some("address".into())), now, &mut fx_a);
+        self.node(b).handle(up(at_b, peer_a, None), now, &mut fx_b);
+        self.carry_out(a, fx_a);
+        self.carry_out(b, fx_b);
+        (at_a, at_b)
+    }
+
+    /// The process is gone; nobody is told.
+    pub fn crash(&mut self, at: usize) -> Rows {
+        self.nodes[at] = None;
+        self.rows[at].clone()
+    }
+
+    pub fn input(&mut self, at: usize, input: Input) {
+        let now = self.now();
+        let mut fx = Vec::new();
+        if let Some(node) = self.nodes[at].as_mut() {
+            node.handle(input, now, &mut fx);
+        }
+        self.carry_out(at, fx);
+    }
+
+    pub fn write(&mut self, at: usize, write: impl FnOnce(&mut damson_core::replica::Tx<'_>)) {
+        let now = self.now();
+        let mut fx = Vec::new();
+        let written = self.node(at).write(&scope(), now, &mut fx, |tx| {
+            write(tx);
+            Ok(())
+        });
+        written.unwrap();
+        self.carry_out(at, fx);
+    }
+
+    /// Lets time pass in steps of 50 ms.
+    pub fn run(&mut self, ms: u64) {
+        for _ in 0..ms / 50 {
+            self.ms += 50;
+            for at in 0..self.nodes.len() {
+                self.input(at, Input::Tick);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, at: usize, effects: Vec<Effect>) {
+        let mut queue: VecDeque<(usize, Effect)> = effects.into_iter().map(|effect| (at, effect)).collect();
+        while let Some((at, effect)) = queue.pop_front() {
+            let then = match effect {
+                Effect::Send { link, frame, .. } => {
+                    self.sent.push((at, Message::decode(&frame).unwrap()));
+                    self.ends.get(&(at, link)).map(|(to, end)| (*to, Input::Frame { link: *end, frame }))
+                }
+                Effect::Close { link } => {
+                    let other = self.ends.remove(&(at, link));
+                    other.inspect(|end| _ = self.ends.remove(end)).map(|(to, end)| (to, Input::LinkDown { link: end }))
+                }
+                Effect::Persist { rows, .. } => {
+                    rows.into_iter().for_each(|row| store(&mut self.rows[at], row));
+                    None
+                }
+                Effect::Event(event) => {
+                    self.events[at].push(event);
+                    None
+                }
+                Effect::Dial { .. } | Effect::Changed { .. } => None,
+            };
+            let Some((to, input)) = then else { continue };
+            let now = self.now();
+            let mut fx = Vec::new();
+            if let Some(node) = self.nodes[to].as_mut() {
+                node.handle(input, now, &mut fx);
+            }
+            queue.extend(fx.into_iter().map(|effect| (to, effect)));
+        }
+    }
+}
+
+fn store(rows: &mut Rows, row: Row) {
+    match row.value {
+        Some(value) => _ = rows.insert((row.table, row.key), value),
+        None => _ = rows.remove(&(row.table, row.key)),
+    }
+}

@@ -1,0 +1,5 @@
+//! Whole nodes, joined by a network of a few lines: greetings, and frames that cannot be believed.
+
+mod bus;
+mod greeting;
+mod malformed;
