@@ -17,7 +17,8 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// Crates that must stay free of a runtime, sockets, files and OS randomness, and what would bring these in.
 const BELOW_THE_LINE: &[&str] = &["damson-crdt", "damson-core"];
-const SHELL_ONLY: &[&str] = &["tokio", "socket2", "fjall", "rustls", "ring", "getrandom", "rand", "parking_lot"];
+const SHELL_ONLY: &[&str] =
+    &["tokio", "socket2", "fjall", "rustls", "ring", "getrandom", "rand", "parking_lot"];
 
 /// A module of the core, and the modules of the core that it must not import.
 const CORE_MODULES: &[(&str, &[&str])] = &[
@@ -45,12 +46,16 @@ fn check_listed(root: &Path) -> Vec<String> {
     let entries = fs::read_dir(root.join("crates")).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let unlisted = names.filter(|name| !CRATES.iter().any(|(listed, _)| listed == name));
-    unlisted.map(|name| format!("crates/{name} has no line in the table of crates in xtask/src/tidy.rs")).collect()
+    unlisted
+        .map(|name| format!("crates/{name} has no line in the table of crates in xtask/src/tidy.rs"))
+        .collect()
 }
 
 fn check_crate(root: &Path, name: &str, allowed: &[&str]) -> Vec<String> {
     let manifest = root.join("crates").join(name).join("Cargo.toml");
-    let Ok(text) = fs::read_to_string(&manifest) else { return vec![format!("{} is missing", manifest.display())] };
+    let Ok(text) = fs::read_to_string(&manifest) else {
+        return vec![format!("{} is missing", manifest.display())];
+    };
     let mut faults = Vec::new();
     for dependency in dependencies(&text) {
         if dependency.starts_with("damson") && !allowed.contains(&dependency) {
@@ -67,7 +72,8 @@ fn check_crate(root: &Path, name: &str, allowed: &[&str]) -> Vec<String> {
 fn dependencies(manifest: &str) -> impl Iterator<Item = &str> {
     let section = manifest.lines().skip_while(|line| line.trim() != "[dependencies]").skip(1);
     let own = section.take_while(|line| !line.trim_start().starts_with('['));
-    own.filter_map(|line| line.split(['.', '=', ' ']).next()).filter(|name| !name.is_empty() && !name.starts_with('#'))
+    own.filter_map(|line| line.split(['.', '=', ' ']).next())
+        .filter(|name| !name.is_empty() && !name.starts_with('#'))
 }
 
 fn check_module(root: &Path, name: &str, banned: &[&str]) -> Vec<String> {
@@ -81,9 +87,11 @@ fn check_module(root: &Path, name: &str, banned: &[&str]) -> Vec<String> {
     for file in files {
         let text = fs::read_to_string(&file).unwrap_or_default();
         let shown = file.strip_prefix(root).unwrap_or(&file).display().to_string();
-        faults.extend(imports(&text).into_iter().filter(|(_, module)| banned.contains(&module.as_str())).map(
-            |(line, module)| format!("{shown}:{line}: module {name} must not import module {module}"),
-        ));
+        faults.extend(
+            imports(&text).into_iter().filter(|(_, module)| banned.contains(&module.as_str())).map(
+                |(line, module)| format!("{shown}:{line}: module {name} must not import module {module}"),
+            ),
+        );
     }
     faults
 }
@@ -126,11 +134,16 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("damson-tidy-{}", std::process::id()));
         let core = dir.join("crates/damson-core");
         fs::create_dir_all(core.join("src/sync")).unwrap();
-        fs::write(core.join("Cargo.toml"), "[dependencies]\ntokio.workspace = true\ndamson-store = \"1\"\n").unwrap();
+        fs::write(core.join("Cargo.toml"), "[dependencies]\ntokio.workspace = true\ndamson-store = \"1\"\n")
+            .unwrap();
         fs::write(core.join("src/sync/mod.rs"), "// crate::node\nuse crate::replica::Replica;\n").unwrap();
         let faults = check(&dir);
         fs::remove_dir_all(&dir).unwrap();
-        for wanted in ["must not depend on tokio", "must not depend on damson-store", "mod.rs:2: module sync must not import module replica"] {
+        for wanted in [
+            "must not depend on tokio",
+            "must not depend on damson-store",
+            "mod.rs:2: module sync must not import module replica",
+        ] {
             assert!(faults.iter().any(|fault| fault.contains(wanted)), "{wanted}: {faults:?}");
         }
         assert!(!faults.iter().any(|fault| fault.contains("module node")));

@@ -14,8 +14,10 @@ const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// The JSON at a path of a node's HTTP address.
 pub fn get_json(address: &str, path: &str) -> anyhow::Result<Value> {
     let address = address.trim_start_matches("http://").trim_end_matches('/');
-    let body = get(address, path).with_context(|| format!("no answer from http://{address}{path}; is a node serving there?"))?;
-    serde_json::from_slice(&body).with_context(|| format!("http://{address}{path} does not answer as a node does"))
+    let body = get(address, path)
+        .with_context(|| format!("no answer from http://{address}{path}; is a node serving there?"))?;
+    serde_json::from_slice(&body)
+        .with_context(|| format!("http://{address}{path} does not answer as a node does"))
 }
 
 fn get(address: &str, path: &str) -> anyhow::Result<Vec<u8>> {

@@ -14,7 +14,8 @@ pub fn status(query: &Query) -> anyhow::Result<ExitCode> {
         println!("{status}");
         return Ok(ExitCode::SUCCESS);
     }
-    for field in ["name", "id", "realm", "address", "ready", "members", "links", "keys", "digest", "version"] {
+    for field in ["name", "id", "realm", "address", "ready", "members", "links", "keys", "digest", "version"]
+    {
         if let Some(value) = status.get(field) {
             println!("{field:<9} {}", shown(value));
         }

@@ -11,14 +11,18 @@ const FILE_BYTES_MAX: u64 = 4_096;
 /// Reads a secret: 64 hexadecimal digits, white space around them ignored.
 pub fn read(path: &Path) -> anyhow::Result<[u8; 32]> {
     let name = path.display();
-    let size = std::fs::metadata(path).with_context(|| format!("cannot read the cluster secret {name}"))?.len();
+    let size =
+        std::fs::metadata(path).with_context(|| format!("cannot read the cluster secret {name}"))?.len();
     if size > FILE_BYTES_MAX {
         bail!("the cluster secret {name} has {size} bytes; a secret is {DIGITS} hexadecimal digits");
     }
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the cluster secret {name}"))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read the cluster secret {name}"))?;
     let text = text.trim();
     if text.len() != DIGITS || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        bail!("the cluster secret {name} must be {DIGITS} hexadecimal digits; make one with `openssl rand -hex 32`");
+        bail!(
+            "the cluster secret {name} must be {DIGITS} hexadecimal digits; make one with `openssl rand -hex 32`"
+        );
     }
     let mut out = [0; 32];
     for (at, byte) in out.iter_mut().enumerate() {

@@ -74,7 +74,8 @@ async fn start(settings: &Settings, http: &str) -> anyhow::Result<Node> {
     let Some(name) = &settings.name else { bail!("give the node a name: --name NAME") };
     let Some(data_dir) = &settings.data_dir else { bail!("say where to keep the data: --data-dir DIR") };
     let listen = settings.listen.clone().unwrap_or_else(|| "127.0.0.1:7400".into());
-    let mut builder = Node::builder(name).data_dir(data_dir).listen(listen).http_address(http).sync(sync(settings)?);
+    let mut builder =
+        Node::builder(name).data_dir(data_dir).listen(listen).http_address(http).sync(sync(settings)?);
     if settings.cluster_secret_file.is_empty() {
         tracing::info!("no cluster secret: listening on loopback only, for nodes of this machine");
     }

@@ -42,7 +42,11 @@ impl FromStr for ScopeName {
     fn from_str(text: &str) -> Result<Self, ScopeNameError> {
         let sound = (1..=Self::BYTES_MAX).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:~".contains(&b));
-        if sound { Ok(Self(text.into())) } else { Err(ScopeNameError { got: text.chars().take(80).collect() }) }
+        if sound {
+            Ok(Self(text.into()))
+        } else {
+            Err(ScopeNameError { got: text.chars().take(80).collect() })
+        }
     }
 }
 

@@ -63,7 +63,9 @@ impl Operation {
         }
         match (&self.target, &self.payload) {
             (Target::Key(_), Some(_)) => Err(OperationFault::ClearWithPayload),
-            (Target::Cell(cell), Some(payload)) if !payload.fits(cell.path.last()) => Err(OperationFault::Misfit),
+            (Target::Cell(cell), Some(payload)) if !payload.fits(cell.path.last()) => {
+                Err(OperationFault::Misfit)
+            }
             _ => Ok(()),
         }
     }

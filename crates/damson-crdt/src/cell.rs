@@ -98,7 +98,8 @@ impl Cell {
     #[must_use]
     pub fn join(&self, seen: &Context, other: &Self, other_seen: &Context, rules: Rules) -> Self {
         let dead_dies = rules.holds(Rule::JoinForgetsDead);
-        let mine = self.0.iter().filter(|l| other.contains(l.dot) || !other_seen.contains(l.dot) || !dead_dies);
+        let mine =
+            self.0.iter().filter(|l| other.contains(l.dot) || !other_seen.contains(l.dot) || !dead_dies);
         let theirs = other.0.iter().filter(|l| !self.contains(l.dot) && !seen.contains(l.dot));
         let mut out: SmallVec<[LiveDot; 1]> = mine.chain(theirs).cloned().collect();
         out.sort_unstable_by_key(|live| live.dot);

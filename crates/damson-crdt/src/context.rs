@@ -85,18 +85,24 @@ impl Context {
     /// What is here and not there.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        self.combine(|actor, mine| other.0.get(&actor).map_or_else(|| mine.clone(), |theirs| mine.minus(theirs)))
+        self.combine(|actor, mine| {
+            other.0.get(&actor).map_or_else(|| mine.clone(), |theirs| mine.minus(theirs))
+        })
     }
 
     /// What is both here and there.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        self.combine(|actor, mine| other.0.get(&actor).map_or_else(Intervals::default, |t| mine.intersection(t)))
+        self.combine(|actor, mine| {
+            other.0.get(&actor).map_or_else(Intervals::default, |t| mine.intersection(t))
+        })
     }
 
     /// Has it a dot in common with the other?
     pub fn meets(&self, other: &Self) -> bool {
-        self.0.iter().any(|(actor, mine)| other.0.get(actor).is_some_and(|t| !mine.intersection(t).is_empty()))
+        self.0
+            .iter()
+            .any(|(actor, mine)| other.0.get(actor).is_some_and(|t| !mine.intersection(t).is_empty()))
     }
 
     fn combine(&self, keep: impl Fn(Actor, &Intervals) -> Intervals) -> Self {

@@ -149,7 +149,11 @@ impl Path {
                         LimitError::check("set element bytes", element.len(), limits.element_bytes_max)?;
                     }
                     let shared = depth == 0 && fixed_tag(leaf).is_some();
-                    return Ok(if shared { Self::root().leaf(leaf) } else { Self(Bytes::copy_from_slice(bytes)) });
+                    return Ok(if shared {
+                        Self::root().leaf(leaf)
+                    } else {
+                        Self(Bytes::copy_from_slice(bytes))
+                    });
                 }
                 _ => return Err(PathError::Malformed { at }),
             }
@@ -352,7 +356,15 @@ mod tests {
     #[test]
     fn malformed_and_oversized_paths_are_refused() {
         let limits = Limits { element_bytes_max: 4, depth_max: 1, ..Limits::default() };
-        for bad in [&b""[..], &[99], &[REGISTER, 0], &[FIELD, 0, 0], &[FIELD, 255, 255, 255, 255], &[COUNT, 1], &[FIELD, 0, 0, 0, 0]] {
+        for bad in [
+            &b""[..],
+            &[99],
+            &[REGISTER, 0],
+            &[FIELD, 0, 0],
+            &[FIELD, 255, 255, 255, 255],
+            &[COUNT, 1],
+            &[FIELD, 0, 0, 0, 0],
+        ] {
             assert!(matches!(Path::parse(bad, &limits), Err(PathError::Malformed { .. })), "{bad:?}");
         }
         let long = Path::root().leaf(Leaf::Element(b"12345"));

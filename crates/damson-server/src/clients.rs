@@ -104,7 +104,8 @@ impl Client {
         let profile = self.profile.lock().clone();
         let age_ms = self.age_ms();
         let idle_ms = age_ms.saturating_sub(self.active_ms.load(Ordering::Relaxed));
-        let last = TABLE.get(usize::from(self.last_command.load(Ordering::Relaxed))).map_or("NULL", |c| c.name);
+        let last =
+            TABLE.get(usize::from(self.last_command.load(Ordering::Relaxed))).map_or("NULL", |c| c.name);
         format!(
             "id={} addr={} laddr={} name={} age={} idle={} flags=N db={} cmd={last} user=default resp={} \
              lib-name={} lib-ver={}",

@@ -26,7 +26,8 @@ pub struct FrontLimits {
     pub http_body_bytes_max: usize,
     /// Bounds of one Redis command.
     pub parse: ParseLimits,
-    /// Most keys, elements or fields that one command may write. Default 65,472: what fits into one atomic batch.
+    /// Most operations that one command may need, one or two for each key, element or field that it writes. Default
+    /// 65,472: what fits into one atomic batch.
     pub writes_max: usize,
     /// Replies of a pipeline are sent when there are this many bytes of them, even if more commands wait. Default 1 MiB.
     /// One reply may be longer: it is built as a whole.

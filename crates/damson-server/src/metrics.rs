@@ -74,7 +74,8 @@ impl Metrics {
     /// Name, executed, refused, of every command that was used.
     pub fn commands(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
         let used = TABLE.iter().zip(&self.commands);
-        used.map(|(command, [ok, refused])| (command.name, get(ok), get(refused))).filter(|(_, a, b)| a + b > 0)
+        used.map(|(command, [ok, refused])| (command.name, get(ok), get(refused)))
+            .filter(|(_, a, b)| a + b > 0)
     }
 
     /// Commands executed or refused, unknown ones aside.

@@ -49,7 +49,9 @@ impl World<'_> {
         self.count("clean stops");
         let copied = self.node(at).map(|node| {
             let actor = Actor::new(node.id(), node.life());
-            let top = |replica: &damson_core::replica::Replica| (replica.name().clone(), replica.context().top(actor));
+            let top = |replica: &damson_core::replica::Replica| {
+                (replica.name().clone(), replica.context().top(actor))
+            };
             (actor, node.replicas().map(top).collect::<BTreeMap<ScopeName, u64>>())
         });
         self.call(at, |node, now, fx| node.leave(now, fx));
@@ -76,7 +78,8 @@ impl World<'_> {
     pub fn start_damaged(&mut self, at: usize) {
         let rows = self.hosts[at].disk.rows();
         let user = |table: Table, key: &Bytes| table == Table::Cells && !key.starts_with(b"\x07~roster");
-        let candidates: Vec<(Table, Bytes)> = rows.keys().filter(|(table, key)| user(*table, key)).cloned().collect();
+        let candidates: Vec<(Table, Bytes)> =
+            rows.keys().filter(|(table, key)| user(*table, key)).cloned().collect();
         if candidates.is_empty() {
             self.start(at, None);
             return;

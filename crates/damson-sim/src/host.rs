@@ -53,7 +53,8 @@ impl Process {
         self.life = life;
         let bases = bases(&self.pending);
         for pending in std::mem::take(&mut self.pending) {
-            let unconfirmed = self.node.replica(&pending.scope).is_some_and(|replica| replica.unconfirmed() > 0);
+            let unconfirmed =
+                self.node.replica(&pending.scope).is_some_and(|replica| replica.unconfirmed() > 0);
             if renames {
                 let batch = renamed(&pending.batch, bases[&pending.scope], next);
                 oracle.log(Pending { batch, ..pending });
@@ -76,7 +77,9 @@ impl Process {
             let last = if goes_on { pending.batch.last() } else { pending.batch.last() - base };
             match (last <= top, goes_on) {
                 (true, true) => self.pending.push(pending),
-                (true, false) => oracle.log(Pending { batch: renamed(&pending.batch, base, next), ..pending }),
+                (true, false) => {
+                    oracle.log(Pending { batch: renamed(&pending.batch, base, next), ..pending })
+                }
                 // It was not on the disk, and nobody has seen it.
                 (false, _) => {}
             }

@@ -24,7 +24,10 @@ fn value(view: &View<'_>, slot: &Slot) -> String {
         Kind::Counter => format!("{:?}", view.counter(slot)),
         Kind::Max => format!("{:?}", view.max(slot)),
         Kind::EnableWins | Kind::DisableWins => format!("{:?}", view.flag(slot)),
-        Kind::Set => format!("{:?}", view.set_elements(slot).map(<[u8]>::escape_ascii).map(|e| e.to_string()).collect::<Vec<_>>()),
+        Kind::Set => format!(
+            "{:?}",
+            view.set_elements(slot).map(<[u8]>::escape_ascii).map(|e| e.to_string()).collect::<Vec<_>>()
+        ),
         Kind::Map => fields(view, slot),
         _ => String::new(),
     };

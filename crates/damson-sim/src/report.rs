@@ -101,7 +101,8 @@ impl Report {
         self.violations += other.violations;
         self.converged &= other.converged;
         self.converged_ms = self.converged_ms.max(other.converged_ms);
-        self.trace_hash = format!("{:016x}", xxh3_64(format!("{}{}", self.trace_hash, other.trace_hash).as_bytes()));
+        self.trace_hash =
+            format!("{:016x}", xxh3_64(format!("{}{}", self.trace_hash, other.trace_hash).as_bytes()));
         self.events += other.events;
         self.frames += other.frames;
         self.frames_lost += other.frames_lost;

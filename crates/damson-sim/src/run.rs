@@ -63,7 +63,8 @@ fn judge(world: &mut World<'_>) {
             let World { hosts, oracle, .. } = world;
             let process = hosts[at].process.as_mut().expect("it runs");
             let replica = process.node.replica_mut(&scope);
-            let findings = replica.map(|replica| invariants::check_contents(at, replica, oracle)).unwrap_or_default();
+            let findings =
+                replica.map(|replica| invariants::check_contents(at, replica, oracle)).unwrap_or_default();
             findings.into_iter().take(3).for_each(|finding| world.find(finding));
         }
     }

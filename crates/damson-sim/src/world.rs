@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use bytes::Bytes;
-use damson_core::node::{Boot, Config, Effect, Event as NodeEvent, Input, LinkId, Node};
+use damson_core::node::{Boot, Config, Effect, Event as NodeEvent, Input, Lane, LinkId, Node};
 use damson_core::replica::ReplicaConfig;
 use damson_core::scope::ScopeName;
 use damson_core::time::{Now, Time};
@@ -79,7 +79,8 @@ impl<'a> World<'a> {
             record_issued: true,
             ..ReplicaConfig::default()
         };
-        let chunk_bytes = if large { 64 << 10 } else { usize::try_from(dice.within((200, 600))).expect("small") };
+        let chunk_bytes =
+            if large { 64 << 10 } else { usize::try_from(dice.within((200, 600))).expect("small") };
         let scopes = ["default", "second"].map(|name| name.parse().expect("a scope name")).to_vec();
         Self {
             rules: options.break_rule.map(Rules::breaking).unwrap_or_default(),
@@ -124,7 +125,9 @@ impl<'a> World<'a> {
 
     /// A fault or another turn of fate, for the report.
     pub fn count(&mut self, what: &'static str) {
-        if std::env::var("SIMDBG").is_ok() { eprintln!("{} {what}", self.now.0 / 1000); }
+        if std::env::var("SIMDBG").is_ok() {
+            eprintln!("{} {what}", self.now.0 / 1000);
+        }
         *self.faults.entry(what).or_default() += 1;
     }
 
@@ -158,7 +161,8 @@ impl<'a> World<'a> {
             Some((at, process.pending.is_empty()))
         };
         let up: Vec<(usize, bool)> = self.hosts.iter().enumerate().filter_map(member).collect();
-        let members = up.into_iter().map(|(at, certain)| Member { at, certain, node: self.node(at).expect("it runs") });
+        let members =
+            up.into_iter().map(|(at, certain)| Member { at, certain, node: self.node(at).expect("it runs") });
         Scene {
             members: members.collect(),
             oracle: &self.oracle,
@@ -221,6 +225,16 @@ impl<'a> World<'a> {
         let steps = workload::transaction(&mut self.dice, self.habits.taste, wall_ms);
         let scope = self.scopes[usize::from(self.dice.percent(15))].clone();
         self.write(at, &scope, &steps)
+    }
+
+    /// A node forgets all but the newest removals.
+    pub fn forget_removals(&mut self, at: usize, keep: usize) {
+        let scopes = self.scopes.clone();
+        self.call(at, |node, _, _| {
+            for scope in &scopes {
+                node.replica_mut(scope).into_iter().for_each(|replica| replica.truncate_removals(keep));
+            }
+        });
     }
 
     /// Starts a machine from what its disk holds. Returns whether its life goes on.
@@ -306,7 +320,12 @@ impl<'a> World<'a> {
             Event::Dialed { from, boot, address } => self.dialed(from, boot, address),
             Event::DialFailed { from, boot, address } => {
                 if self.is_current(from, boot) {
-                    self.input(from, "dial failed", address.clone().as_bytes(), Input::DialFailed { address });
+                    self.input(
+                        from,
+                        "dial failed",
+                        address.clone().as_bytes(),
+                        Input::DialFailed { address },
+                    );
                 }
             }
             Event::Tick { at, boot, due } => self.tick(at, boot, due),
@@ -333,7 +352,8 @@ impl<'a> World<'a> {
         let Some(end) = self.network.ends.get(&link) else { return };
         let (at, peer) = (end.host, end.peer);
         let from = self.hosts[peer].id;
-        let sure = self.network.between(at, peer) == 1 && self.node(at).is_some_and(|node| node.peers().any(|p| p == from));
+        let sure = self.network.between(at, peer) == 1
+            && self.node(at).is_some_and(|node| node.peers().any(|p| p == from));
         let pushed = if sure { pushed_by(&frame, &self.replica) } else { None };
         self.input(at, "frame", &frame.clone(), Input::Frame { link, frame });
         let Some((scope, batches)) = pushed.filter(|(scope, _)| !scope.is_system()) else { return };
@@ -376,7 +396,12 @@ impl<'a> World<'a> {
         let (here, there) = self.network.connect(from, to);
         let (dialer, target) = (self.hosts[from].id, self.hosts[to].id);
         self.input(to, "link up", &dialer.0, Input::LinkUp { link: there, peer: dialer, dialed: None });
-        self.input(from, "link up", &target.0, Input::LinkUp { link: here, peer: target, dialed: Some(dialed) });
+        self.input(
+            from,
+            "link up",
+            &target.0,
+            Input::LinkUp { link: here, peer: target, dialed: Some(dialed) },
+        );
     }
 
     fn tick(&mut self, at: usize, boot: u64, due: Time) {
@@ -401,7 +426,8 @@ impl<'a> World<'a> {
         self.trace.note(self.now.0, at, "flushed", &groups.to_be_bytes());
         if let (Some(ticket), Some(process)) = (ticket, host.process.as_mut()) {
             let later = process.unacked.split_off(&(ticket + 1));
-            let acked: Vec<BatchNo> = std::mem::replace(&mut process.unacked, later).into_values().flatten().collect();
+            let acked: Vec<BatchNo> =
+                std::mem::replace(&mut process.unacked, later).into_values().flatten().collect();
             acked.into_iter().for_each(|no| self.oracle.ack(no));
         }
         if more {
@@ -434,10 +460,8 @@ impl<'a> World<'a> {
         let pause = match self.habits.truncate_us {
             Some(pause) if !running.is_empty() => {
                 let at = self.dice.pick(&running);
-                let (scope, keep) = (self.scopes[self.dice.index(2)].clone(), self.dice.pick(&[0, 0, 2, 8]));
-                self.call(at, |node, _, _| {
-                    node.replica_mut(&scope).into_iter().for_each(|replica| replica.truncate_removals(keep));
-                });
+                let keep = self.dice.pick(&[0, 0, 2, 8]);
+                self.forget_removals(at, keep);
                 self.dice.within(pause)
             }
             _ => 50_000,
@@ -476,7 +500,7 @@ impl<'a> World<'a> {
     fn carry_out(&mut self, at: usize, fx: Vec<Effect>) {
         for effect in fx {
             match effect {
-                Effect::Send { link, frame, .. } => self.send(at, link, frame),
+                Effect::Send { link, lane, frame } => self.send(at, link, lane, frame),
                 Effect::Dial { address } => {
                     let boot = self.hosts[at].boots;
                     let takes = 2 * self.network.delay_us(&mut self.dice);
@@ -495,11 +519,14 @@ impl<'a> World<'a> {
         }
     }
 
-    fn send(&mut self, at: usize, link: LinkId, frame: Bytes) {
+    fn send(&mut self, at: usize, link: LinkId, lane: Lane, frame: Bytes) {
         self.frames += 1;
         self.trace.note(self.now.0, at, "send", &frame);
         let Some(end) = self.network.ends.get(&link) else { return };
         let (there, peer) = (end.other, end.peer);
+        if lane == Lane::Bulk {
+            self.network.note_bulk(at, peer);
+        }
         let Weather { loss, doubled, .. } = self.network.weather;
         let lost = self.dice.percent(loss) || self.network.is_blocked(at, peer);
         if lost || !self.network.ends.contains_key(&there) {
@@ -566,7 +593,9 @@ fn address(at: usize) -> String {
 
 fn pushed_by(frame: &[u8], config: &ReplicaConfig) -> Option<(ScopeName, Vec<Batch>)> {
     match Message::decode(frame).ok()? {
-        Message::Push { scope, batches } => Some((scope, codec::decode_batches(&batches, &config.limits).ok()?)),
+        Message::Push { scope, batches } => {
+            Some((scope, codec::decode_batches(&batches, &config.limits).ok()?))
+        }
         _ => None,
     }
 }

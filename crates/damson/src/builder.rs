@@ -222,7 +222,9 @@ impl NodeBuilder {
             config.address = transport.local_address();
         }
         let started = boot(config, NodeId(identity.node_id()), &mut opened, &clock)?;
-        Ok(run(started, opened, transport, counters, clock, move |scope| sync_of.get(scope).copied().unwrap_or(sync)))
+        Ok(run(started, opened, transport, counters, clock, move |scope| {
+            sync_of.get(scope).copied().unwrap_or(sync)
+        }))
     }
 
     fn check(&self) -> Result<(), StartError> {
@@ -287,7 +289,11 @@ fn boot(config: Config, id: NodeId, opened: &mut Opened, clock: &OsClock) -> Res
 
 fn note_damage(boot: &mut Boot, report: &LoadReport) {
     if report.damaged > 0 {
-        boot.damaged(format!("{} of {} rows fail their checksum", report.damaged, report.rows + report.damaged));
+        boot.damaged(format!(
+            "{} of {} rows fail their checksum",
+            report.damaged,
+            report.rows + report.damaged
+        ));
     }
     if report.journal_bytes_cut > 0 {
         tracing::warn!(bytes = report.journal_bytes_cut, "a torn tail of the journal was cut");

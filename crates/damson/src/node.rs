@@ -90,7 +90,9 @@ impl Node {
 
     /// The members, itself included, with what is known of each.
     pub fn members(&self) -> Vec<MemberInfo> {
-        self.inner.driver.look(|node, _| node.roster().iter().map(|member| MemberInfo::of(member, node)).collect())
+        self.inner
+            .driver
+            .look(|node, _| node.roster().iter().map(|member| MemberInfo::of(member, node)).collect())
     }
 
     /// May it serve, and if not, why.

@@ -75,14 +75,18 @@ impl Scope {
 
     /// A consistent look at the scope now. Keep it short: writers wait meanwhile.
     pub fn read<T>(&self, read: impl FnOnce(View<'_>) -> T) -> T {
-        self.driver.look(|node, now| read(node.replica(&self.name).unwrap_or(&self.nothing).view(now.wall_ms)))
+        self.driver
+            .look(|node, now| read(node.replica(&self.name).unwrap_or(&self.nothing).view(now.wall_ms)))
     }
 
     /// Writes, as one atomic batch, and waits until it is as durable as the scope asks.
     ///
     /// # Errors
     /// A step that the transaction returned as its error left nothing behind; what it wrote before stays.
-    pub async fn write<T>(&self, write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>) -> Result<T, WriteError> {
+    pub async fn write<T>(
+        &self,
+        write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
         let (value, ticket) = self.write_now(write)?;
         self.durable(ticket).await?;
         Ok(value)

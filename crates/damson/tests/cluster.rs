@@ -123,7 +123,8 @@ async fn nodes_of_another_realm_or_with_another_secret_stay_out() {
     let foreign = quick("c").cluster_secret([1; 32]).realm("other").join(a.address()).start().await.unwrap();
     let friend = quick("d").cluster_secret([1; 32]).join(a.address()).start().await.unwrap();
     eventually("the friend is in", || friend.status().members == 2).await;
-    eventually("refusals are counted", || a.counters().links_refused > 0 && a.counters().node.refused > 0).await;
+    eventually("refusals are counted", || a.counters().links_refused > 0 && a.counters().node.refused > 0)
+        .await;
     assert_eq!((stranger.status().members, foreign.status().members), (1, 1));
     assert_eq!(a.status().members, 2);
 }

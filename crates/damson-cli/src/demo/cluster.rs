@@ -11,7 +11,7 @@ use damson::transport::{TcpConfig, TcpTransport};
 use damson_server::{Server, ServerConfig};
 use tempfile::TempDir;
 
-use super::partition::{CuttableTransport, Cuts};
+use super::partition::{Cuts, CuttableTransport};
 
 const REDIS_FROM: u16 = 6_401;
 const HTTP_FROM: u16 = 8_501;
@@ -30,8 +30,13 @@ impl Cluster {
     /// Starts nodes that join through the first.
     pub async fn start(count: u16) -> anyhow::Result<Self> {
         let data = tempfile::Builder::new().prefix("damson-demo-").tempdir()?;
-        let mut cluster =
-            Self { nodes: Vec::new(), servers: Vec::new(), ids: Vec::new(), cuts: Cuts::default(), _data: data };
+        let mut cluster = Self {
+            nodes: Vec::new(),
+            servers: Vec::new(),
+            ids: Vec::new(),
+            cuts: Cuts::default(),
+            _data: data,
+        };
         let (mut redis, mut http) = (REDIS_FROM, HTTP_FROM);
         for at in 0..count {
             redis = free_port(redis)?;
@@ -99,7 +104,8 @@ impl Cluster {
         println!("{} nodes are running, each with its own links and its own disk:\n", self.nodes.len());
         println!("  node  redis            dashboard");
         for (node, server) in self.nodes.iter().zip(&self.servers) {
-            let shown = |address: Option<std::net::SocketAddr>| address.map_or(String::new(), |a| a.to_string());
+            let shown =
+                |address: Option<std::net::SocketAddr>| address.map_or(String::new(), |a| a.to_string());
             let (redis, http) = (shown(server.redis_address()), shown(server.http_address()));
             println!("  {:<5} {redis:<16} http://{http}/", node.status().name);
         }
@@ -109,7 +115,9 @@ impl Cluster {
         println!("  redis-cli -p {} get greeting              # read on another", port(1));
         println!("  redis-cli -p {} incr visits               # count on each: the sum is exact", port(1));
         println!("  redis-cli -p {} hgetall demo:last         # the load that runs here", port(0));
-        println!("\nCtrl-C stops. `damson demo --headless --for 20s --json` also cuts the network and judges the result.");
+        println!(
+            "\nCtrl-C stops. `damson demo --headless --for 20s --json` also cuts the network and judges the result."
+        );
     }
 
     /// Stops everything.

@@ -36,7 +36,8 @@ impl Load {
     pub fn start(cluster: &Cluster, pause: Duration) -> Self {
         let (stop, stopped) = watch::channel(false);
         let writers = cluster.nodes.iter().enumerate();
-        let writers = writers.map(|(at, node)| tokio::spawn(write(node.clone(), at, pause, stopped.clone()))).collect();
+        let writers =
+            writers.map(|(at, node)| tokio::spawn(write(node.clone(), at, pause, stopped.clone()))).collect();
         Self { stop, writers }
     }
 

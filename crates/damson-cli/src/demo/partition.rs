@@ -76,7 +76,10 @@ impl Transport for CuttableTransport {
         Box::pin(async move {
             let cut = || TransportError::Connect {
                 address: address.to_string(),
-                source: std::io::Error::new(std::io::ErrorKind::HostUnreachable, "the demonstration has cut the network"),
+                source: std::io::Error::new(
+                    std::io::ErrorKind::HostUnreachable,
+                    "the demonstration has cut the network",
+                ),
             };
             if self.cuts.forbids(self.own, address) {
                 return Err(cut());

@@ -36,7 +36,8 @@ fn compare(node: &Node, written: &Written) -> (u64, u64) {
     node.scope("default").expect("a sound name").read(|view| {
         let text = |key: &str| view.text(&Slot::key(key.to_string()));
         let set = Slot::key("demo:set");
-        let strings = written.strings.iter().filter(|(key, value)| text(key).is_none_or(|have| have != value.as_str()));
+        let strings =
+            written.strings.iter().filter(|(key, value)| text(key).is_none_or(|have| have != value.as_str()));
         let missing = written.present.iter().filter(|element| !view.set_contains(&set, element.as_bytes()));
         let back = written.removed.iter().filter(|element| view.set_contains(&set, element.as_bytes()));
         let counted = view.counter(&Slot::key("demo:count")).unwrap_or(0);
@@ -57,7 +58,10 @@ impl Verdict {
             Some(after) => format!("all {} nodes agree {} ms after the heal", self.nodes, after.as_millis()),
             None => format!("the {} nodes do not agree", self.nodes),
         };
-        format!("{agree}; {} writes acknowledged, {} lost, {} returned", self.acked, self.lost, self.resurrected)
+        format!(
+            "{agree}; {} writes acknowledged, {} lost, {} returned",
+            self.acked, self.lost, self.resurrected
+        )
     }
 
     /// For machines.

@@ -49,7 +49,8 @@ fn acknowledged_writes_survive_kill_9_under_load() {
         assert!(acked > 0);
         node.restart(&[]);
         let mut client = node.client();
-        let missing = (0..acked).filter(|n| client.command(&["GET", &format!("r{round}:{n}")]) != text("x")).count();
+        let missing =
+            (0..acked).filter(|n| client.command(&["GET", &format!("r{round}:{n}")]) != text("x")).count();
         assert_eq!(missing, 0, "of {acked} acknowledged writes");
     }
 }
@@ -58,7 +59,8 @@ fn acknowledged_writes_survive_kill_9_under_load() {
 fn counters_are_exact_when_a_killed_node_returns_with_its_disk_or_without() {
     let root = tempfile::tempdir().unwrap();
     let mut nodes = start_cluster(root.path(), 3);
-    let add = |nodes: &[Daemon]| nodes.iter().for_each(|n| (0..10).for_each(|_| _ = n.command(&["INCR", "n"])));
+    let add =
+        |nodes: &[Daemon]| nodes.iter().for_each(|n| (0..10).for_each(|_| _ = n.command(&["INCR", "n"])));
     let all_read = |nodes: &[Daemon], want: &str| {
         eventually("the counter is exact", || nodes.iter().all(|n| n.command(&["GET", "n"]) == text(want)));
     };

@@ -36,7 +36,9 @@ fn as_commands(packages: &[Package]) -> Vec<u8> {
 
 #[test]
 fn the_installed_packages_go_in_through_one_node_and_are_complete_on_all_three() {
-    let (Ok(database), Ok(_)) = (std::fs::read_to_string(DATABASE), Command::new("redis-cli").arg("-v").output()) else {
+    let (Ok(database), Ok(_)) =
+        (std::fs::read_to_string(DATABASE), Command::new("redis-cli").arg("-v").output())
+    else {
         eprintln!("SKIPPED: this test needs redis-cli (package redis-tools) and {DATABASE}");
         return;
     };

@@ -74,7 +74,12 @@ fn another_realm_and_a_wrong_secret_stay_out() {
     let strangers = [
         Daemon::start_with(root.path(), "wrong-secret", &joins, &["--cluster-secret-file", &wrong]),
         Daemon::start_with(root.path(), "no-secret", &joins, &[]),
-        Daemon::start_with(root.path(), "other-realm", &joins, &["--cluster-secret-file", &right, "--realm", "other"]),
+        Daemon::start_with(
+            root.path(),
+            "other-realm",
+            &joins,
+            &["--cluster-secret-file", &right, "--realm", "other"],
+        ),
     ];
     let friend = Daemon::start_with(root.path(), "n2", &joins, &["--cluster-secret-file", &right]);
     eventually("the friend is in", || node.alive() == 2 && friend.alive() == 2);
@@ -90,7 +95,9 @@ fn malformed_and_oversized_requests_disturb_nobody() {
     let nodes = start_cluster(root.path(), 2);
     let mut good = nodes[0].client();
     assert_eq!(good.command(&["SET", "k", "v"]), text("OK"));
-    for bad in [&b"*1\r\n$-5\r\n"[..], b"*999999999999\r\n", b"*2\r\n$3\r\nGET\r\n$99999999999\r\n", b"*1\r\n+x\r\n"] {
+    for bad in
+        [&b"*1\r\n$-5\r\n"[..], b"*999999999999\r\n", b"*2\r\n$3\r\nGET\r\n$99999999999\r\n", b"*1\r\n+x\r\n"]
+    {
         let mut client = nodes[0].client();
         let reply = client.raw(bad);
         assert!(matches!(&reply, Ok(Reply::Error(_))), "{bad:?}: {reply:?}");
@@ -99,7 +106,9 @@ fn malformed_and_oversized_requests_disturb_nobody() {
     assert!(matches!(good.command(&["NOSUCH", "x"]), Reply::Error(e) if e.contains("unknown command")));
     assert!(matches!(good.command(&["SADD", "k", "x"]), Reply::Error(e) if e.starts_with("WRONGTYPE")));
     assert!(matches!(good.command(&["INCR", "k"]), Reply::Error(e) if e.contains("not an integer")));
-    assert!(matches!(good.command(&["SET", &"k".repeat(70_000), "v"]), Reply::Error(e) if e.contains("65536")));
+    assert!(
+        matches!(good.command(&["SET", &"k".repeat(70_000), "v"]), Reply::Error(e) if e.contains("65536"))
+    );
     let garbage = std::net::TcpStream::connect(nodes[0].listen()).unwrap();
     std::io::Write::write_all(&mut &garbage, &[0x16; 4_096]).unwrap();
     assert_eq!(good.command(&["GET", "k"]), text("v"));

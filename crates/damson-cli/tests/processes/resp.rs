@@ -21,7 +21,8 @@ pub struct Client {
 
 impl Client {
     pub fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("cannot connect to {address}: {e}"));
+        let stream =
+            TcpStream::connect(address).unwrap_or_else(|e| panic!("cannot connect to {address}: {e}"));
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream: BufReader::new(stream) }

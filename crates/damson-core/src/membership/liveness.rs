@@ -164,7 +164,8 @@ impl Liveness {
         self.check_probes(now, linked, fx);
         self.check_suspects(now, fx);
         if now >= self.next_probe {
-            self.next_probe = now.plus_ms(self.config.period_ms * 3 / 4 + self.draw(self.config.period_ms / 2));
+            self.next_probe =
+                now.plus_ms(self.config.period_ms * 3 / 4 + self.draw(self.config.period_ms / 2));
             if let Some(target) = self.next_target(members) {
                 self.probe(target, now, linked, fx);
             }
@@ -202,8 +203,12 @@ impl Liveness {
     }
 
     fn check_probes(&mut self, now: Time, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
-        let due: Vec<u64> =
-            self.probes.iter().filter(|(_, p)| p.asked.is_some_and(|at| now >= at)).map(|(n, _)| *n).collect();
+        let due: Vec<u64> = self
+            .probes
+            .iter()
+            .filter(|(_, p)| p.asked.is_some_and(|at| now >= at))
+            .map(|(n, _)| *n)
+            .collect();
         due.into_iter().for_each(|nonce| self.ask_others(nonce, linked, fx));
         let failed: Vec<u64> = self.probes.iter().filter(|(_, p)| now >= p.fails).map(|(n, _)| *n).collect();
         for nonce in failed {
@@ -217,7 +222,8 @@ impl Liveness {
     }
 
     fn check_suspects(&mut self, now: Time, fx: &mut Vec<LivenessEffect>) {
-        let ended: Vec<NodeId> = self.suspects.iter().filter(|(_, s)| now >= s.ends).map(|(id, _)| *id).collect();
+        let ended: Vec<NodeId> =
+            self.suspects.iter().filter(|(_, s)| now >= s.ends).map(|(id, _)| *id).collect();
         for target in ended {
             let suspicion = self.suspects.remove(&target).expect("listed above");
             if self.heard.get(&target).is_some_and(|at| *at > suspicion.since) {
@@ -293,7 +299,9 @@ mod tests {
             for effect in &fx {
                 match effect {
                     LivenessEffect::Ping { peer, nonce } if answers => machine.answered(*peer, *nonce, now),
-                    LivenessEffect::Judge { target, state } => machine.member_changed(*target, Some(*state), now),
+                    LivenessEffect::Judge { target, state } => {
+                        machine.member_changed(*target, Some(*state), now)
+                    }
                     _ => {}
                 }
             }
@@ -313,7 +321,9 @@ mod tests {
     fn a_silent_member_is_suspected_then_dead_after_others_were_asked() {
         let fx = run(&mut machine(), 20_000, &[id(1), id(2)], false);
         let asked = fx.iter().position(|e| matches!(e, LivenessEffect::Ask { .. })).unwrap();
-        let at = |state| fx.iter().position(|e| matches!(e, LivenessEffect::Judge { state: s, .. } if *s == state));
+        let at = |state| {
+            fx.iter().position(|e| matches!(e, LivenessEffect::Judge { state: s, .. } if *s == state))
+        };
         let (suspect, dead) = (at(MemberState::Suspect).unwrap(), at(MemberState::Dead).unwrap());
         assert!(asked < suspect && suspect < dead);
     }

@@ -51,7 +51,9 @@ impl Dialer {
     /// Of the wanted addresses (each with whether we should let the other dial first) those to dial now. Addresses that
     /// are not wanted any more are forgotten.
     pub fn due(&mut self, now: Time, wanted: &BTreeMap<String, bool>) -> Vec<String> {
-        self.attempts.retain(|address, attempt| attempt.under_way || attempt.ourselves || wanted.contains_key(address));
+        self.attempts.retain(|address, attempt| {
+            attempt.under_way || attempt.ourselves || wanted.contains_key(address)
+        });
         for (address, wait) in wanted {
             let next = if *wait { now.plus_ms(self.config.courtesy_ms) } else { now };
             self.attempts.entry(address.clone()).or_insert(Attempt {
@@ -62,8 +64,12 @@ impl Dialer {
             });
         }
         let ready = |attempt: &Attempt| !attempt.under_way && !attempt.ourselves && attempt.next <= now;
-        let due: Vec<String> =
-            self.attempts.iter().filter(|(_, attempt)| ready(attempt)).map(|(address, _)| address.clone()).collect();
+        let due: Vec<String> = self
+            .attempts
+            .iter()
+            .filter(|(_, attempt)| ready(attempt))
+            .map(|(address, _)| address.clone())
+            .collect();
         for address in &due {
             self.attempts.get_mut(address).expect("listed above").under_way = true;
         }

@@ -64,7 +64,8 @@ impl Node {
             return;
         }
         let peer = link.peer;
-        let rival = self.links.of(peer).filter(|other| *other != id && self.boot_of(*other) != Some(hello.boot));
+        let rival =
+            self.links.of(peer).filter(|other| *other != id && self.boot_of(*other) != Some(hello.boot));
         let link = self.links.get_mut(id).expect("looked up above");
         link.hello = Some(hello);
         match rival {
@@ -149,7 +150,8 @@ impl Node {
     fn welcome(&mut self, id: LinkId, now: Now, fx: &mut Vec<Effect>) {
         let Some(hello) = self.links.get(id).and_then(|link| link.hello.as_ref()) else { return };
         let actor = Actor::new(hello.id, Life(hello.life));
-        let tops = self.scopes.replicas.values().map(|replica| (replica.name(), replica.context().top(actor)));
+        let tops =
+            self.scopes.replicas.values().map(|replica| (replica.name(), replica.context().top(actor)));
         let known = tops.filter(|(_, top)| *top > 0).map(|(scope, top)| Known { scope: scope.clone(), top });
         let welcome = Welcome { version: hello.version_max.min(VERSION_MAX), known: known.collect() };
         send_on(id, Lane::Urgent, &Message::Welcome(welcome), fx);
@@ -178,7 +180,9 @@ impl Node {
     /// Nothing but greetings has left us: is what a peer knows of our actor all ours?
     fn compare_lives(&mut self, known: &[Known], now: Now, fx: &mut Vec<Effect>) {
         let actor = self.scopes.actor;
-        let empty = |known: &Known| Replica::new(known.scope.clone(), actor, self.config.replica.clone(), self.config.rules);
+        let empty = |known: &Known| {
+            Replica::new(known.scope.clone(), actor, self.config.replica.clone(), self.config.rules)
+        };
         let is_forked = known.iter().any(|known| match self.scopes.replicas.get(&known.scope) {
             Some(replica) => replica.is_forked_by(known.top),
             None => empty(known).is_forked_by(known.top),
@@ -193,7 +197,10 @@ impl Node {
 
     fn open_if_greeted(&mut self, id: LinkId, now: Now, fx: &mut Vec<Effect>) {
         let Some(link) = self.links.get(id) else { return };
-        let Some(hello) = link.hello.as_ref().filter(|_| link.welcomed && !link.contested && !link.open) else { return };
+        let Some(hello) = link.hello.as_ref().filter(|_| link.welcomed && !link.contested && !link.open)
+        else {
+            return;
+        };
         let (peer, hosted) = (link.peer, hello.hosted.clone());
         let first = self.links.of(peer);
         if let Some(first) = first.filter(|first| self.is_preferred(*first, peer)) {

@@ -37,7 +37,9 @@ impl Node {
     }
 
     pub(super) fn on_bye(&mut self, peer: NodeId, now: Now, fx: &mut Vec<Effect>) {
-        let Some(member) = self.roster.get(peer).filter(|member| member.state.is_present()).cloned() else { return };
+        let Some(member) = self.roster.get(peer).filter(|member| member.state.is_present()).cloned() else {
+            return;
+        };
         self.write_member(Member { state: MemberState::Left, judged_by: None, ..member }, now, fx);
     }
 
@@ -94,7 +96,8 @@ impl Node {
         }
         for member in self.roster.iter().filter(|m| m.id != self.id && self.links.of(m.id).is_none()) {
             let dialable = member.state != MemberState::Left && !member.address.is_empty();
-            if dialable && !taken.contains(&member.address.as_str()) && member.address != self.config.address {
+            if dialable && !taken.contains(&member.address.as_str()) && member.address != self.config.address
+            {
                 wanted.insert(member.address.clone(), self.id > member.id);
             }
         }
@@ -117,7 +120,9 @@ impl Node {
     }
 
     fn judge(&mut self, target: NodeId, state: MemberState, now: Now, fx: &mut Vec<Effect>) {
-        let Some(member) = self.roster.get(target).filter(|member| member.state < state).cloned() else { return };
+        let Some(member) = self.roster.get(target).filter(|member| member.state < state).cloned() else {
+            return;
+        };
         if member.state.is_present() {
             self.write_member(Member { state, judged_by: Some(self.id), ..member }, now, fx);
         }

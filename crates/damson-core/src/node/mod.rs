@@ -212,7 +212,8 @@ impl Node {
         let limit = self.config.scopes_max;
         let full = self.scopes.is_full();
         let hosted = self.scopes.hosts(scope);
-        let refused = if hosted && full { WriteError::TooManyScopes { limit } } else { WriteError::NotHosted };
+        let refused =
+            if hosted && full { WriteError::TooManyScopes { limit } } else { WriteError::NotHosted };
         let replica = self.scopes.get_or_create(scope).ok_or(refused)?;
         let mut tx = replica.begin(self.clock.tick(now.wall_ms), now.wall_ms);
         let result = write(&mut tx);
@@ -577,7 +578,6 @@ impl Node {
             send_on(link, lane, message, fx);
         }
     }
-
 }
 
 fn send_on(link: LinkId, lane: Lane, message: &Message, fx: &mut Vec<Effect>) {

@@ -169,7 +169,8 @@ impl Replica {
             ops: [op.clone()].into(),
         });
         let singles: Vec<Batch> = singles.collect();
-        let results: Vec<Applied> = singles.iter().rev().map(|single| self.apply(single, from, now)).collect();
+        let results: Vec<Applied> =
+            singles.iter().rev().map(|single| self.apply(single, from, now)).collect();
         if results.contains(&Applied::New) { Applied::New } else { Applied::Waiting }
     }
 

@@ -10,7 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use damson_crdt::{
-    Actor, Cell, CellId, Dot, DotRange, Epoch, Hlc, Intervals, Leaf, LiveDot, Operation, Path, Payload, Rule, Target,
+    Actor, Cell, CellId, Dot, DotRange, Epoch, Hlc, Intervals, Leaf, LiveDot, Operation, Path, Payload, Rule,
+    Target,
 };
 
 use super::Replica;
@@ -88,7 +89,8 @@ impl Replica {
         let fork = self.forget_fork();
         if let State::Since(base) = fork.state {
             self.changes.unconfirmed = true;
-            let reset: Vec<CellId> = fork.counters.keys().filter(|id| self.was_reset(id, &fork)).cloned().collect();
+            let reset: Vec<CellId> =
+                fork.counters.keys().filter(|id| self.was_reset(id, &fork)).cloned().collect();
             self.rename(old, base, next, &fork);
             self.restore_counters(fork.counters);
             self.reset_again(&reset, hlc, wall_ms);
@@ -138,7 +140,11 @@ impl Replica {
         let (moved, stay): (Vec<LiveDot>, Vec<LiveDot>) =
             cell.dots().iter().cloned().partition(|live| renamed(live.dot) != live.dot);
         let target = CellId { key: id.key.clone(), path };
-        let base = if self.was_reset(id, fork) { 0 } else { fork.counters.get(id).and_then(total).map_or(0, |t| t.1) };
+        let base = if self.was_reset(id, fork) {
+            0
+        } else {
+            fork.counters.get(id).and_then(total).map_or(0, |t| t.1)
+        };
         self.edit(id, |cell| *cell = Cell::from_dots(stay).expect("a part of a cell is in order"));
         self.edit(&target, |cell| {
             for live in moved {

@@ -137,7 +137,8 @@ impl Live {
     pub fn edit(&mut self, id: &CellId, change: impl FnOnce(&mut Cell)) {
         let slot = slot(&id.key);
         let ties = self.ties;
-        let entry = self.keys.entry(slot.clone()).or_insert_with(|| Entry::One(id.path.clone(), Cell::default()));
+        let entry =
+            self.keys.entry(slot.clone()).or_insert_with(|| Entry::One(id.path.clone(), Cell::default()));
         let (existed, ended) = (entry.exists(), entry.end_ms(&ties));
         let cell = entry.cell_mut(&id.path);
         let before = cell.clone();
@@ -250,7 +251,8 @@ impl Entry {
             return substance.next().map(|_| first);
         }
         let own_first = !ties.rules.holds(Rule::TypePrefersOwn);
-        let newest = substance.max_by_key(|(_, live)| (own_first && live.dot.actor.node == ties.me, live.rank()));
+        let newest =
+            substance.max_by_key(|(_, live)| (own_first && live.dot.actor.node == ties.me, live.rank()));
         newest.and_then(|(kind, _)| kind)
     }
 

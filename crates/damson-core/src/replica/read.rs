@@ -96,7 +96,9 @@ impl<'a> View<'a> {
     /// The value of a counter; `None` when it does not exist.
     pub fn counter(&self, slot: &Slot) -> Option<i64> {
         let entry = self.visible(slot, Kind::Counter)?;
-        let shares = entry.below(&slot.prefix).filter(|(path, _)| path.kind_below(&slot.prefix) == Some(Kind::Counter));
+        let shares = entry
+            .below(&slot.prefix)
+            .filter(|(path, _)| path.kind_below(&slot.prefix) == Some(Kind::Counter));
         Some(sum(0, shares.map(|(_, cell)| cell)))
     }
 
@@ -130,7 +132,8 @@ impl<'a> View<'a> {
 
     /// Is this in the set?
     pub fn set_contains(&self, slot: &Slot, element: &[u8]) -> bool {
-        let found = self.visible(slot, Kind::Set).and_then(|e| e.cell(&slot.prefix.leaf(Leaf::Element(element))));
+        let found =
+            self.visible(slot, Kind::Set).and_then(|e| e.cell(&slot.prefix.leaf(Leaf::Element(element))));
         found.is_some()
     }
 
@@ -227,7 +230,8 @@ impl<'a> View<'a> {
     }
 
     fn is_pure(&self, entry: &Entry, slot: &Slot) -> bool {
-        slot.prefix == Path::root() && entry.outer_kinds(&slot.prefix).is_some_and(|(first, last)| first == last)
+        slot.prefix == Path::root()
+            && entry.outer_kinds(&slot.prefix).is_some_and(|(first, last)| first == last)
     }
 
     fn winning(&self, slot: &Slot, leaf: Leaf<'_>) -> Option<Bytes> {

@@ -47,7 +47,6 @@ impl Removals {
         self.next = self.next.max(position + 1);
     }
 
-
     /// Forgets the oldest removals beyond a number, into the floor. Returns their positions and dots.
     pub fn truncate_to(&mut self, entries_max: usize) -> Vec<(u64, Dot)> {
         let excess = self.order.len().saturating_sub(entries_max);

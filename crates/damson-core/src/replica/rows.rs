@@ -64,7 +64,8 @@ impl Replica {
     pub fn take_rows(&mut self) -> Vec<Row> {
         let changes = std::mem::take(&mut self.changes);
         self.changes.keys = changes.keys;
-        let mut rows = Vec::with_capacity(changes.cells.len() + changes.actors.len() + changes.removals.len());
+        let mut rows =
+            Vec::with_capacity(changes.cells.len() + changes.actors.len() + changes.removals.len());
         rows.extend(changes.cells.iter().map(|id| self.cell_row(id)));
         rows.extend(changes.actors.iter().map(|actor| self.context_row(*actor)));
         let forgotten = changes.forgotten.iter().map(|(position, _)| (*position, None));
@@ -76,7 +77,11 @@ impl Replica {
         if changes.floor {
             let mut floor = Vec::new();
             codec::encode_context(&mut floor, self.removals.floor());
-            rows.push(Row { table: Table::Removals, key: key_of(&self.name, &[b"f"]), value: Some(floor.into()) });
+            rows.push(Row {
+                table: Table::Removals,
+                key: key_of(&self.name, &[b"f"]),
+                value: Some(floor.into()),
+            });
         }
         if changes.unconfirmed {
             self.unconfirmed_rows(&mut rows);
@@ -103,7 +108,10 @@ impl Replica {
     fn removal_rows(&self, changed: &[(u64, Dot)]) -> Vec<(u64, Option<Bytes>)> {
         let found = changed.iter().filter_map(|(position, dot)| {
             let own = DotRange { actor: dot.actor, first: dot.seq, last: dot.seq };
-            self.removals.in_range(own).next().map(|(_, target)| (*position, Some(removal_value(*dot, target))))
+            self.removals
+                .in_range(own)
+                .next()
+                .map(|(_, target)| (*position, Some(removal_value(*dot, target))))
         });
         found.collect()
     }
@@ -116,7 +124,11 @@ impl Replica {
         rows.push(Row { table: Table::Meta, key: key_of(&self.name, &[b"u"]), value: base });
         let stored = std::mem::take(&mut self.fork.stored);
         for id in stored.iter().filter(|id| !self.fork.counters.contains_key(*id)) {
-            rows.push(Row { table: Table::Meta, key: key_of(&self.name, &[b"c", &cell_key(id)]), value: None });
+            rows.push(Row {
+                table: Table::Meta,
+                key: key_of(&self.name, &[b"c", &cell_key(id)]),
+                value: None,
+            });
         }
         for (id, cell) in self.fork.counters.iter().filter(|(id, _)| !stored.contains(*id)) {
             let key = key_of(&self.name, &[b"c", &cell_key(id)]);
@@ -170,14 +182,17 @@ impl Loader {
             (Table::Contexts, _) => replica.context.union(&codec::decode_context(value, &limits)?),
             (Table::Removals, Some((b'f', _))) => {
                 let floor = codec::decode_context(value, &limits)?;
-                floor.iter().for_each(|(actor, seen)| replica.removals.raise_floor(Dot::new(actor, seen.max())));
+                floor
+                    .iter()
+                    .for_each(|(actor, seen)| replica.removals.raise_floor(Dot::new(actor, seen.max())));
             }
             (Table::Removals, Some((b'r', position))) => {
                 let removal = read_removal(value, &limits)?;
                 self.removals.insert((scope, number(position)?), removal);
             }
             (Table::Meta, Some((b'u', _))) => {
-                let (life, base) = value.split_at_checked(8).ok_or(CodecError::Impossible("a base cut short"))?;
+                let (life, base) =
+                    value.split_at_checked(8).ok_or(CodecError::Impossible("a base cut short"))?;
                 replica.actor.life = Life(number(life)?);
                 replica.fork.state = State::Since(number(base)?);
             }
@@ -203,7 +218,8 @@ fn key_of(scope: &ScopeName, parts: &[&[u8]]) -> Bytes {
 
 fn split_scope(key: &[u8]) -> Result<(ScopeName, &[u8]), CodecError> {
     let (len, rest) = key.split_first().ok_or(CodecError::Impossible("a row without a scope"))?;
-    let (name, rest) = rest.split_at_checked(usize::from(*len)).ok_or(CodecError::Impossible("a scope cut short"))?;
+    let (name, rest) =
+        rest.split_at_checked(usize::from(*len)).ok_or(CodecError::Impossible("a scope cut short"))?;
     let name = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
     Ok((name.ok_or(CodecError::Impossible("a scope with an impossible name"))?, rest))
 }
@@ -264,5 +280,8 @@ fn read_removal(value: &[u8], limits: &Limits) -> Result<(Dot, Target), CodecErr
 }
 
 fn number(bytes: &[u8]) -> Result<u64, CodecError> {
-    bytes.try_into().map(u64::from_be_bytes).map_err(|_| CodecError::Impossible("a number that is not 8 bytes"))
+    bytes
+        .try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| CodecError::Impossible("a number that is not 8 bytes"))
 }

@@ -95,7 +95,10 @@ impl Replica {
     /// The next part of a transfer, of about `bytes_max` bytes; `None` when it is not open. The last part closes it.
     pub fn next_chunk(&mut self, id: u64, bytes_max: usize) -> Option<Chunk> {
         let outbound = self.outbound.get_mut(&id)?;
-        let mut chunk = Chunk { cleared: std::mem::take(&mut outbound.cleared).into_iter().collect(), ..Chunk::default() };
+        let mut chunk = Chunk {
+            cleared: std::mem::take(&mut outbound.cleared).into_iter().collect(),
+            ..Chunk::default()
+        };
         let mut bytes = 0;
         while bytes < bytes_max
             && let Some(id) = outbound.todo.pop_first()
@@ -255,8 +258,10 @@ impl Replica {
         }
         let mut dead = missing.clone();
         for (actor, seen) in missing.iter() {
-            let ranges = seen.pairs().iter().map(|&(first, last)| damson_crdt::DotRange { actor, first, last });
-            let alive: Context = ranges.flat_map(|range| self.live.in_range(range)).map(|(dot, _)| dot).collect();
+            let ranges =
+                seen.pairs().iter().map(|&(first, last)| damson_crdt::DotRange { actor, first, last });
+            let alive: Context =
+                ranges.flat_map(|range| self.live.in_range(range)).map(|(dot, _)| dot).collect();
             dead = dead.minus(&alive);
         }
         self.raise_floor(&dead);

@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 use damson_crdt::{
-    Batch, Cell, CellId, Context, Dot, DotRange, Hlc, Key, Kills, Kind, Leaf, LimitError, Operation, Payload, Target, view,
+    Batch, Cell, CellId, Context, Dot, DotRange, Hlc, Key, Kills, Kind, Leaf, LimitError, Operation, Payload,
+    Target, view,
 };
 
 use super::Replica;
@@ -103,7 +104,8 @@ impl Tx<'_> {
             return None;
         }
         self.replica.counters.written += 1;
-        let batch = Batch { actor: self.replica.actor, first: self.first, hlc: self.hlc, ops: self.ops.into() };
+        let batch =
+            Batch { actor: self.replica.actor, first: self.first, hlc: self.hlc, ops: self.ops.into() };
         if self.replica.config.record_issued {
             self.replica.issued.push(batch.clone());
         }
@@ -111,7 +113,12 @@ impl Tx<'_> {
     }
 
     /// Writes a last-writer-wins register.
-    pub fn put_register(&mut self, slot: &Slot, value: Bytes, expires_ms: Option<u64>) -> Result<(), WriteError> {
+    pub fn put_register(
+        &mut self,
+        slot: &Slot,
+        value: Bytes,
+        expires_ms: Option<u64>,
+    ) -> Result<(), WriteError> {
         self.check_value(&value)?;
         self.settle(slot, Kind::Register)?;
         self.put(slot.cell(Leaf::Register), Payload::Value { bytes: value, expires_ms });
@@ -301,7 +308,8 @@ impl Tx<'_> {
     /// Kills all that is seen below a slot but for what is kept. Counters are reset, the rest is cleared.
     fn clear_all_but(&mut self, slot: &Slot, keep: impl Fn(&CellId) -> bool) {
         let Some(entry) = self.replica.live.entry(&slot.key) else { return };
-        let ids = entry.below(&slot.prefix).map(|(path, _)| CellId { key: slot.key.clone(), path: path.clone() });
+        let ids =
+            entry.below(&slot.prefix).map(|(path, _)| CellId { key: slot.key.clone(), path: path.clone() });
         let dying = ids.filter(|id| !keep(id));
         let (counters, plain): (Vec<_>, Vec<_>) =
             dying.partition(|id| matches!(id.path.last(), Leaf::Count(_) | Leaf::TextCount(_)));
@@ -339,14 +347,16 @@ impl Tx<'_> {
     fn count(&mut self, id: CellId, n: i64) -> Result<(), WriteError> {
         let empty = Cell::default();
         let cell = self.replica.live.cell(&id).unwrap_or(&empty);
-        let payload = view::count(cell, self.next_dot().seq, n, self.replica.rules).ok_or(WriteError::Overflow)?;
+        let payload =
+            view::count(cell, self.next_dot().seq, n, self.replica.rules).ok_or(WriteError::Overflow)?;
         self.put(id, payload);
         Ok(())
     }
 
     fn absorb(&mut self, id: &CellId) {
         let seq = self.next_dot().seq;
-        let absorbed = self.replica.live.cell(id).and_then(|cell| view::absorb(cell, seq, self.replica.rules));
+        let absorbed =
+            self.replica.live.cell(id).and_then(|cell| view::absorb(cell, seq, self.replica.rules));
         match absorbed {
             Some(Some(payload)) => self.put(id.clone(), payload),
             Some(None) => _ = self.kill(id),

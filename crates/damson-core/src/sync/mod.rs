@@ -183,7 +183,10 @@ impl Sync {
 
     /// When [`Sync::tick`] wants to be called.
     pub fn deadline(&self) -> Time {
-        let retry = self.inbound.as_ref().map_or(Time(u64::MAX), |inbound| inbound.asked.plus_ms(self.config.retry_ms));
+        let retry = self
+            .inbound
+            .as_ref()
+            .map_or(Time(u64::MAX), |inbound| inbound.asked.plus_ms(self.config.retry_ms));
         self.next_round.min(retry)
     }
 
@@ -277,7 +280,10 @@ impl Sync {
         self.pull_next(now, scopes, fx);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one message, and the surroundings of every handler")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one message, and the surroundings of every handler"
+    )]
     fn on_pull(
         &mut self,
         peer: NodeId,
@@ -298,7 +304,8 @@ impl Sync {
         } else {
             None
         };
-        let first = opened.and_then(|behind| Some((behind, scopes.chunk(&scope, id, self.config.chunk_bytes)?)));
+        let first =
+            opened.and_then(|behind| Some((behind, scopes.chunk(&scope, id, self.config.chunk_bytes)?)));
         let Some((behind, body)) = first else {
             fx.push(SyncEffect::Send(peer, SyncMessage::Abort { session }));
             return;
@@ -307,7 +314,8 @@ impl Sync {
         let message = SyncMessage::Chunk { session, transfer: id, number: 0, body: body.clone() };
         fx.push(SyncEffect::Send(peer, message));
         self.close((peer, session), scopes);
-        self.outbound.insert((peer, session), Outbound { scope: scope.clone(), id, number: 0, body, used: now });
+        self.outbound
+            .insert((peer, session), Outbound { scope: scope.clone(), id, number: 0, body, used: now });
         if behind {
             self.want(peer, &scope);
             self.pull_next(now, scopes, fx);
@@ -341,7 +349,10 @@ impl Sync {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one message, and the surroundings of every handler")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one message, and the surroundings of every handler"
+    )]
     fn on_chunk(
         &mut self,
         peer: NodeId,
@@ -352,7 +363,9 @@ impl Sync {
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
     ) {
-        let Some(inbound) = self.inbound.as_mut().filter(|i| i.peer == peer && i.session == session) else { return };
+        let Some(inbound) = self.inbound.as_mut().filter(|i| i.peer == peer && i.session == session) else {
+            return;
+        };
         let of_another = inbound.transfer.is_some_and(|begun| begun != transfer);
         if number != inbound.expected || of_another {
             return;
@@ -453,7 +466,8 @@ impl Sync {
 
     fn drop_idle(&mut self, now: Time, scopes: &mut dyn Scopes) {
         let since = now.minus_ms(self.config.stall_ms);
-        let idle: Vec<_> = self.outbound.iter().filter(|(_, o)| o.used < since).map(|(key, _)| *key).collect();
+        let idle: Vec<_> =
+            self.outbound.iter().filter(|(_, o)| o.used < since).map(|(key, _)| *key).collect();
         idle.into_iter().for_each(|key| self.close(key, scopes));
     }
 

@@ -76,7 +76,8 @@ fn decode_last(d: &mut Decoder<'_>, limits: &Limits) -> Result<Last, CodecError>
         removals.push(codec::decode_removal(d, limits)?);
     }
     let floor = codec::read_context(d, limits)?;
-    let digest = d.bytes()?.try_into().map_err(|_| CodecError::Impossible("a digest that is not 16 bytes"))?;
+    let digest =
+        d.bytes()?.try_into().map_err(|_| CodecError::Impossible("a digest that is not 16 bytes"))?;
     skip(d, unknown)?;
     Ok(Last { whole, context, removals, floor, digest: Digest(digest) })
 }

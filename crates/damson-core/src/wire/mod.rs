@@ -228,6 +228,9 @@ mod tests {
         let mut e = minicbor::Encoder::new(&mut frame);
         e.array(2).unwrap().u8(6).unwrap().array(3).unwrap().u64(5).unwrap();
         e.encode(NodeId([9; 16])).unwrap().str("from the future").unwrap();
-        assert_eq!(Message::decode(&frame).unwrap(), Message::PingVouch { nonce: 5, target: NodeId([9; 16]) });
+        assert_eq!(
+            Message::decode(&frame).unwrap(),
+            Message::PingVouch { nonce: 5, target: NodeId([9; 16]) }
+        );
     }
 }

@@ -128,7 +128,9 @@ impl Bus {
                 }
                 Effect::Close { link } => {
                     let other = self.ends.remove(&(at, link));
-                    other.inspect(|end| _ = self.ends.remove(end)).map(|(to, end)| (to, Input::LinkDown { link: end }))
+                    other
+                        .inspect(|end| _ = self.ends.remove(end))
+                        .map(|(to, end)| (to, Input::LinkDown { link: end }))
                 }
                 Effect::Persist { rows, .. } => {
                     rows.into_iter().for_each(|row| store(&mut self.rows[at], row));

@@ -31,7 +31,8 @@ fn nothing_but_greetings_leaves_a_node_before_it_is_welcomed() {
     bus.input(a, Input::LinkUp { link: LinkId(99), peer: id(2), dialed: None });
     bus.write(a, count(1));
     bus.run(2_000);
-    let by_a: Vec<&Message> = bus.sent.iter().filter(|(at, _)| *at == a).map(|(_, message)| message).collect();
+    let by_a: Vec<&Message> =
+        bus.sent.iter().filter(|(at, _)| *at == a).map(|(_, message)| message).collect();
     assert!(!by_a.is_empty() && by_a.iter().all(|message| matches!(message, Message::Hello(_))), "{by_a:?}");
 }
 
@@ -132,7 +133,8 @@ fn damage_on_disk_makes_a_node_begin_empty_and_take_everything_from_its_peers() 
     let mark = bus.node(b).stop_mark();
     let mut rows = bus.crash(b);
     bus.run(5_000);
-    let victim = rows.keys().find(|(table, _)| *table == damson_core::persist::Table::Contexts).unwrap().clone();
+    let victim =
+        rows.keys().find(|(table, _)| *table == damson_core::persist::Table::Contexts).unwrap().clone();
     rows.remove(&victim);
     let again = bus.start(2, rows, Some(&mark), 7);
     assert_eq!(counter(&mut bus, again), 0, "what is damaged is not believed");

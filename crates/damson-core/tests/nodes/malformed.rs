@@ -28,7 +28,8 @@ fn push(batch: Batch) -> Bytes {
 
 fn register(actor: Actor, first: u64, hlc: Hlc) -> Batch {
     let cell = CellId::new("k", Path::root().leaf(Leaf::Register));
-    let op = Operation { target: Target::Cell(cell), kills: Kills::default(), payload: Some(Payload::value("v")) };
+    let op =
+        Operation { target: Target::Cell(cell), kills: Kills::default(), payload: Some(Payload::value("v")) };
     Batch { actor, first, hlc, ops: [op].into() }
 }
 
@@ -45,7 +46,8 @@ fn a_large_frame_before_the_greeting_closes_the_link() {
 #[test]
 fn a_total_forged_in_anothers_name_is_refused() {
     let (mut bus, a, b, link) = greeted();
-    let (me, other) = (Actor::new(bus.node(b).id(), Life(1)), Actor::new(bus.node(a).id(), bus.node(a).life()));
+    let (me, other) =
+        (Actor::new(bus.node(b).id(), Life(1)), Actor::new(bus.node(a).id(), bus.node(a).life()));
     let cell = CellId::new("n", Path::root().leaf(Leaf::Count(other)));
     let total = Payload::Total { epoch: 1, n: 1_000, base: (0, 0) };
     let op = Operation { target: Target::Cell(cell), kills: Kills::default(), payload: Some(total) };
@@ -73,7 +75,8 @@ fn a_time_from_the_far_future_is_applied_and_not_absorbed() {
     assert_eq!(bus.node(a).replica(&scope()).unwrap().live_dots(), 1);
     let now = bus.now();
     let slot = damson_core::replica::Slot::key("mine");
-    let written = bus.node(a).write(&scope(), now, &mut Vec::new(), |tx| tx.put_register(&slot, "x".into(), None));
+    let written =
+        bus.node(a).write(&scope(), now, &mut Vec::new(), |tx| tx.put_register(&slot, "x".into(), None));
     assert!(written.unwrap().batch.unwrap().hlc.ms() <= now.wall_ms + 1);
 }
 

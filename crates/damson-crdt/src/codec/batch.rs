@@ -83,7 +83,9 @@ fn write_batch(e: &mut Out<'_>, batch: &Batch, actors: &mut Actors, relative: &m
     let hlc = batch.hlc.0.wrapping_sub(relative.hlc).cast_signed();
     relative.hlc = batch.hlc.0;
     e.array(4)
-        .and_then(|e| e.u64(actors.index(batch.actor))?.i64(batch.first.wrapping_sub(expected).cast_signed())?.i64(hlc))
+        .and_then(|e| {
+            e.u64(actors.index(batch.actor))?.i64(batch.first.wrapping_sub(expected).cast_signed())?.i64(hlc)
+        })
         .and_then(|e| e.array(batch.ops.len() as u64))
         .expect("memory");
     batch.ops.iter().for_each(|op| write_operation(e, op, actors));

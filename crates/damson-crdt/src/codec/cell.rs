@@ -55,7 +55,9 @@ pub fn decode_cell(d: &mut Decoder<'_>, id: &CellId, limits: &Limits) -> Result<
 
 /// Writes a removal: its dot, and the cell or key that it is about.
 pub fn encode_removal(e: &mut Out<'_>, dot: Dot, target: &Target) {
-    e.array(4).and_then(|e| e.bytes(&dot.actor.to_bytes())?.u64(dot.seq)?.bytes(target.key())).expect("memory");
+    e.array(4)
+        .and_then(|e| e.bytes(&dot.actor.to_bytes())?.u64(dot.seq)?.bytes(target.key()))
+        .expect("memory");
     match target {
         Target::Cell(id) => e.bytes(id.path.as_bytes()),
         Target::Key(_) => e.null(),
@@ -70,8 +72,11 @@ pub fn decode_removal(d: &mut Decoder<'_>, limits: &Limits) -> Result<(Dot, Targ
     let key = d.bytes()?;
     LimitError::check("key bytes", key.len(), limits.key_bytes_max)?;
     let key = bytes::Bytes::copy_from_slice(key);
-    let target =
-        if null(d)? { Target::Key(key) } else { Target::Cell(CellId::new(key, Path::parse(d.bytes()?, limits)?)) };
+    let target = if null(d)? {
+        Target::Key(key)
+    } else {
+        Target::Cell(CellId::new(key, Path::parse(d.bytes()?, limits)?))
+    };
     skip(d, unknown)?;
     Ok((dot, target))
 }

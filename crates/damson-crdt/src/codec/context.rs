@@ -64,7 +64,9 @@ fn read_seen(d: &mut Decoder<'_>, limits: &Limits) -> Result<(Actor, Intervals),
         pairs.push((first, last));
         end = last;
     }
-    Intervals::from_pairs(pairs).map(|seen| (actor, seen)).ok_or(CodecError::Impossible("intervals that touch"))
+    Intervals::from_pairs(pairs)
+        .map(|seen| (actor, seen))
+        .ok_or(CodecError::Impossible("intervals that touch"))
 }
 
 /// Reads an actor as 24 bytes.

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Actor, Batch, Cell, CellId, Context, Dot, Hlc, Kills, Leaf, Life, Limits, LiveDot, NodeId, Operation, Path, Payload,
-    Target,
+    Actor, Batch, Cell, CellId, Context, Dot, Hlc, Kills, Leaf, Life, Limits, LiveDot, NodeId, Operation,
+    Path, Payload, Target,
 };
 
 fn actor() -> impl Strategy<Value = Actor> {

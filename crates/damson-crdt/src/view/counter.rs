@@ -42,7 +42,9 @@ pub fn reset(cell: &Cell, rules: Rules) -> Payload {
     };
     for live in cell.dots() {
         match &live.payload {
-            Payload::Total { epoch, n, .. } if rules.holds(Rule::ResetTakesNothing) => note(*epoch, (live.dot.seq, *n)),
+            Payload::Total { epoch, n, .. } if rules.holds(Rule::ResetTakesNothing) => {
+                note(*epoch, (live.dot.seq, *n))
+            }
             Payload::Seen(traces) if rules.holds(Rule::ResetForgets) => {
                 traces.iter().for_each(|(epoch, at)| note(*epoch, *at));
             }
@@ -112,7 +114,8 @@ mod tests {
     #[test]
     fn overflow_is_refused_where_it_is_issued_and_saturates_when_merged() {
         let rules = Rules::default();
-        let full = Cell::from_dots([live(1, Payload::Total { epoch: 1, n: i64::MAX, base: (0, 0) })]).unwrap();
+        let full =
+            Cell::from_dots([live(1, Payload::Total { epoch: 1, n: i64::MAX, base: (0, 0) })]).unwrap();
         assert_eq!(count(&full, 2, 1, rules), None);
         let odd = Payload::Total { epoch: 1, n: i64::MAX, base: (1, -5) };
         assert_eq!(share(&Cell::from_dots([live(1, odd)]).unwrap()), i64::MAX);

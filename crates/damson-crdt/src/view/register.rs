@@ -15,7 +15,10 @@ pub fn values(cell: &Cell) -> impl Iterator<Item = &Bytes> {
 
 /// The greatest number written.
 pub fn max(cell: &Cell) -> Option<i64> {
-    cell.dots().iter().filter_map(|live| if let Payload::Max(n) = live.payload { Some(n) } else { None }).max()
+    cell.dots()
+        .iter()
+        .filter_map(|live| if let Payload::Max(n) = live.payload { Some(n) } else { None })
+        .max()
 }
 
 /// A flag: among concurrent writes the one equal to `winner` wins. `None` when it was never set, or was deleted.

@@ -53,13 +53,16 @@ pub(crate) use spec::{Command, Run};
 pub(crate) use table::{TABLE, find};
 
 /// Checks the length of every key, and that one atomic batch holds the command.
-pub(crate) fn check_keys(command: &Command, args: Args<'_>, limits: &FrontLimits) -> Result<(), CommandError> {
+pub(crate) fn check_keys(
+    command: &Command,
+    args: Args<'_>,
+    limits: &FrontLimits,
+) -> Result<(), CommandError> {
     let key_bytes_max = damson::Limits::default().key_bytes_max;
     for key in command.keys_of(args) {
         LimitError::check("key bytes", key.len(), key_bytes_max)?;
     }
-    let writes = args.len() - 1;
-    Ok(LimitError::check("number of arguments of a write", writes, limits.writes_max)?)
+    Ok(LimitError::check("operations in a batch", command.operations(args), limits.writes_max)?)
 }
 
 /// Checks the length of set elements or names of fields.

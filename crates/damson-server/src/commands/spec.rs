@@ -20,6 +20,8 @@ pub(crate) struct Command {
     pub keys: (i64, i64, i64),
     /// Its cost does not grow with the data.
     pub fast: bool,
+    /// Arguments that make one write, and the operations that one write takes at most in a batch.
+    pub per_write: (usize, usize),
     pub group: &'static str,
     pub summary: &'static str,
 }
@@ -41,7 +43,7 @@ pub(crate) type BoxFuture<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a
 
 impl Command {
     pub const fn new(name: &'static str, arity: i64, run: Run) -> Self {
-        Self { name, arity, run, keys: (0, 0, 0), fast: false, group: "", summary: "" }
+        Self { name, arity, run, keys: (0, 0, 0), fast: false, per_write: (1, 1), group: "", summary: "" }
     }
 
     /// The first argument is a key.
@@ -56,6 +58,11 @@ impl Command {
 
     pub const fn fast(mut self) -> Self {
         self.fast = true;
+        self
+    }
+
+    pub const fn per_write(mut self, args: usize, operations: usize) -> Self {
+        self.per_write = (args, operations);
         self
     }
 
@@ -77,6 +84,12 @@ impl Command {
         let end = if last < 0 { args.len() as i64 + last } else { last };
         let end = if first > 0 { end } else { -1 };
         (first..=end).step_by(step.max(1) as usize).filter_map(move |at| args.get(at as usize))
+    }
+
+    /// How many operations a batch needs for these arguments, at most.
+    pub fn operations(&self, args: Args<'_>) -> usize {
+        let (per, operations) = self.per_write;
+        args.len() / per * operations
     }
 
     /// Does it change data?

@@ -2,8 +2,9 @@
 
 use super::spec::Command;
 use super::{
-    auth, client, command, config, dbsize, del, echo, exists, expire, flush, get, hash_read, hash_write, hello, incr,
-    info, keys, mget, mset, ping, quit, reset, scan, select, set, set_read, set_write, setex, strlen, time, ttl, type_,
+    auth, client, command, config, dbsize, del, echo, exists, expire, flush, get, hash_read, hash_write,
+    hello, incr, info, keys, mget, mset, ping, quit, reset, scan, select, set, set_read, set_write, setex,
+    strlen, time, ttl, type_,
 };
 
 /// In the order of their names.

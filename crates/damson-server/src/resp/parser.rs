@@ -47,14 +47,20 @@ enum State {
 
 impl Default for ParseLimits {
     fn default() -> Self {
-        Self { args_max: 1 << 20, bulk_bytes_max: 16 << 20, command_bytes_max: 64 << 20, inline_bytes_max: 64 << 10 }
+        Self {
+            args_max: 1 << 20,
+            bulk_bytes_max: 16 << 20,
+            command_bytes_max: 64 << 20,
+            inline_bytes_max: 64 << 10,
+        }
     }
 }
 
 impl Parser {
     /// A parser at the start of a command.
     pub fn new(limits: ParseLimits) -> Self {
-        let limits = ParseLimits { command_bytes_max: limits.command_bytes_max.min(u32::MAX as usize), ..limits };
+        let limits =
+            ParseLimits { command_bytes_max: limits.command_bytes_max.min(u32::MAX as usize), ..limits };
         Self { limits, state: State::Start, at: 0, spans: Vec::new(), inline: None }
     }
 

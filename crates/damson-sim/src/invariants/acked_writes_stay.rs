@@ -9,13 +9,19 @@ pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
         let unseen = scene.oracle.unseen(replica.name(), replica.context());
         if let Some(first) = unseen.first() {
             let all = unseen.len();
-            out.push(Finding::at(at, NAME, format!("{all} acknowledged writes are missing, the first is {first}")));
+            out.push(Finding::at(
+                at,
+                NAME,
+                format!("{all} acknowledged writes are missing, the first is {first}"),
+            ));
         }
     }
 }
 
 /// Acknowledged writes that some node has not seen.
 pub(crate) fn lost_writes(scene: &Scene<'_>) -> u64 {
-    let of = |replica: &damson_core::replica::Replica| scene.oracle.unseen(replica.name(), replica.context()).len();
+    let of = |replica: &damson_core::replica::Replica| {
+        scene.oracle.unseen(replica.name(), replica.context()).len()
+    };
     scene.replicas().map(|(_, replica)| of(replica)).max().unwrap_or(0) as u64
 }

@@ -14,9 +14,14 @@ pub(crate) fn agree(scene: &Scene<'_>) -> bool {
 /// The time to heal is over.
 pub(crate) fn check(scene: &Scene<'_>, waited_ms: u64) -> Option<Finding> {
     let of = |member: &super::Member<'_>| {
-        let dots: Vec<String> = member.node.replicas().map(|r| format!("{} {} dots {}", r.name(), r.context().dots(), r.digest())).collect();
+        let dots: Vec<String> = member
+            .node
+            .replicas()
+            .map(|r| format!("{} {} dots {}", r.name(), r.context().dots(), r.digest()))
+            .collect();
         format!("node {}: {}", member.at, dots.join(", "))
     };
     let states: Vec<String> = scene.members.iter().map(of).collect();
-    (!agree(scene)).then(|| Finding::of_all(NAME, format!("no agreement after {waited_ms} ms: {}", states.join("; "))))
+    (!agree(scene))
+        .then(|| Finding::of_all(NAME, format!("no agreement after {waited_ms} ms: {}", states.join("; "))))
 }

@@ -11,6 +11,10 @@ pub(crate) fn check(at: usize, batch: &Batch, wall_ms_max: u64, drift_ms_max: u6
     let limit = wall_ms_max + drift_ms_max + 1;
     let ms = batch.hlc.ms();
     (ms > limit).then(|| {
-        Finding::at(at, NAME, format!("{:?} bears a time {} ms ahead of the node's own clock", batch.range(), ms - wall_ms_max))
+        Finding::at(
+            at,
+            NAME,
+            format!("{:?} bears a time {} ms ahead of the node's own clock", batch.range(), ms - wall_ms_max),
+        )
     })
 }

@@ -17,10 +17,14 @@ pub(crate) fn check(at: usize, replica: &mut Replica, oracle: &Oracle) -> Vec<Fi
     let altered = lives.filter(|(id, live)| match oracle.said(&scope, live.dot) {
         // A running total that was renamed is another number; the counters' own invariant looks at those.
         Some((hlc, op)) if !matches!(id.path.last(), Leaf::Count(_) | Leaf::TextCount(_)) => {
-            hlc != live.hlc || op.payload.as_ref() != Some(&live.payload) || op.target != Target::Cell((*id).clone())
+            hlc != live.hlc
+                || op.payload.as_ref() != Some(&live.payload)
+                || op.target != Target::Cell((*id).clone())
         }
         Some((hlc, _)) => hlc != live.hlc,
         None => true,
     });
-    altered.map(|(id, live)| Finding::at(at, NAME, format!("{:?} says {:?} in {id:?}", live.dot, live.payload))).collect()
+    altered
+        .map(|(id, live)| Finding::at(at, NAME, format!("{:?} says {:?} in {id:?}", live.dot, live.payload)))
+        .collect()
 }

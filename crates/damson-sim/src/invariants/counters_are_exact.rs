@@ -27,7 +27,8 @@ fn check_counter(scene: &Scene<'_>, replica: &Replica, slot: &damson_core::repli
     };
     let direct = |id: &CellId| {
         let path = |leaf| slot.prefix.leaf(leaf);
-        id.key == slot.key && matches!(id.path.last(), Leaf::Count(actor) if id.path == path(Leaf::Count(actor)))
+        id.key == slot.key
+            && matches!(id.path.last(), Leaf::Count(actor) if id.path == path(Leaf::Count(actor)))
     };
     let want = scene.oracle.counted(replica.name(), replica.context(), direct);
     (shown != want).then(|| format!("{slot:?} in {} shows {shown}, should be {want}", replica.name()))
@@ -39,6 +40,10 @@ fn check_text(scene: &Scene<'_>, replica: &Replica) -> Option<String> {
     let base = base.map_or(0, |bytes| String::from_utf8_lossy(&bytes).parse::<i64>().unwrap_or(0));
     let counts = |id: &CellId| id.key == slot.key && matches!(id.path.last(), Leaf::TextCount(_));
     let want = base + scene.oracle.counted(replica.name(), replica.context(), counts);
-    let shown = replica.view(0).text(&slot).map_or_else(|| "0".into(), |text| String::from_utf8_lossy(&text).into_owned());
-    (shown != want.to_string()).then(|| format!("the string in {} shows {shown}, should be {want}", replica.name()))
+    let shown = replica
+        .view(0)
+        .text(&slot)
+        .map_or_else(|| "0".into(), |text| String::from_utf8_lossy(&text).into_owned());
+    (shown != want.to_string())
+        .then(|| format!("the string in {} shows {shown}, should be {want}", replica.name()))
 }

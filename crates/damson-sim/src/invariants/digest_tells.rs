@@ -22,7 +22,11 @@ pub(crate) fn check(at: usize, twin: &Twin<'_>, damaged: &(Table, Bytes)) -> Opt
     let sound = twin.load(None)?;
     let altered = (1..=FLIPS_MAX).find_map(|flip| twin.load(Some((damaged, flip))))?;
     (sound == altered).then(|| {
-        Finding::at(at, NAME, format!("a changed value in the row {:?} leaves the digest as it was", damaged.1))
+        Finding::at(
+            at,
+            NAME,
+            format!("a changed value in the row {:?} leaves the digest as it was", damaged.1),
+        )
     })
 }
 

@@ -14,9 +14,17 @@ pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
     for (at, replica) in scene.replicas() {
         let (other, known) = *first.entry(context_of(replica)).or_insert((at, replica));
         if known.digest() != replica.digest() {
-            out.push(Finding::at(at, NAME, format!("node {other} has seen the same in {} and has another digest", replica.name())));
+            out.push(Finding::at(
+                at,
+                NAME,
+                format!("node {other} has seen the same in {} and has another digest", replica.name()),
+            ));
         } else if !known.dots().eq(replica.dots()) {
-            out.push(Finding::at(at, NAME, format!("node {other} has seen the same in {}, and other dots live", replica.name())));
+            out.push(Finding::at(
+                at,
+                NAME,
+                format!("node {other} has seen the same in {}, and other dots live", replica.name()),
+            ));
         }
     }
 }

@@ -15,7 +15,11 @@ pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
         let (other, known) = first.entry(context_of(replica)).or_insert_with(|| (at, shown.clone()));
         if *known != shown {
             let pairs = known.iter().zip(&shown).find(|(a, b)| a != b);
-            out.push(Finding::at(at, NAME, format!("node {other} has seen the same and shows another: {pairs:?}")));
+            out.push(Finding::at(
+                at,
+                NAME,
+                format!("node {other} has seen the same and shows another: {pairs:?}"),
+            ));
         }
     }
 }

@@ -23,7 +23,11 @@ pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
         let difference = scene.oracle.difference(replica);
         if let Some(dot) = difference.resurrected.first() {
             let all = difference.resurrected.len();
-            out.push(Finding::at(at, NAME, format!("{dot:?} is alive and should not be ({all} in {})", replica.name())));
+            out.push(Finding::at(
+                at,
+                NAME,
+                format!("{dot:?} is alive and should not be ({all} in {})", replica.name()),
+            ));
         }
         if let Some(dot) = difference.lost.first() {
             let all = difference.lost.len();

@@ -76,7 +76,10 @@ impl<'a> Scene<'a> {
     pub fn replicas(&self) -> impl Iterator<Item = (usize, &'a Replica)> {
         let certain = self.members.iter().filter(|member| member.certain);
         certain.flat_map(|member| {
-            self.scopes.iter().filter_map(|scope| member.node.replica(scope)).map(|replica| (member.at, replica))
+            self.scopes
+                .iter()
+                .filter_map(|scope| member.node.replica(scope))
+                .map(|replica| (member.at, replica))
         })
     }
 }

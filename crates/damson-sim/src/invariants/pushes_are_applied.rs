@@ -16,5 +16,7 @@ pub(crate) fn check(at: usize, node: &Node, scope: &ScopeName, batch: &Batch) ->
     with_itself.insert_range(batch.range());
     let possible = batch.ops.iter().all(|op| with_itself.covers(&op.kills));
     let refused = possible && !context.contains_range(batch.range());
-    refused.then(|| Finding::at(at, NAME, format!("{:?} came, kills nothing unknown, and was not applied", batch.range())))
+    refused.then(|| {
+        Finding::at(at, NAME, format!("{:?} came, kills nothing unknown, and was not applied", batch.range()))
+    })
 }

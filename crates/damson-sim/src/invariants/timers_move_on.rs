@@ -8,5 +8,6 @@ const NAME: &str = "timers_move_on";
 const SPINS_MAX: u32 = 50;
 
 pub(crate) fn check(at: usize, spins: u32) -> Option<Finding> {
-    (spins == SPINS_MAX).then(|| Finding::at(at, NAME, format!("{SPINS_MAX} ticks in a row left a deadline in the past")))
+    (spins == SPINS_MAX)
+        .then(|| Finding::at(at, NAME, format!("{SPINS_MAX} ticks in a row left a deadline in the past")))
 }

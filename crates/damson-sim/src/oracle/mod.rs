@@ -114,7 +114,8 @@ impl Oracle {
     pub fn disk_lost(&mut self, left: &BTreeMap<ScopeName, Context>, pending: &[BatchNo]) {
         for written in self.batches.iter_mut().filter(|written| written.acked && !written.gone) {
             let Some(batch) = &written.batch else { continue };
-            written.gone = !left.get(&written.scope).is_some_and(|context| context.contains_range(batch.range()));
+            written.gone =
+                !left.get(&written.scope).is_some_and(|context| context.contains_range(batch.range()));
         }
         pending.iter().for_each(|no| self.batches[*no].gone = true);
     }
@@ -127,7 +128,8 @@ impl Oracle {
     /// Acknowledged writes that this context lacks although a disk kept them.
     pub fn unseen(&self, scope: &ScopeName, context: &Context) -> Vec<String> {
         let promised = self.batches.iter().filter(|w| w.acked && !w.gone && w.scope == *scope);
-        let missing = promised.filter(|w| w.batch.as_ref().is_none_or(|batch| !context.contains_range(batch.range())));
+        let missing =
+            promised.filter(|w| w.batch.as_ref().is_none_or(|batch| !context.contains_range(batch.range())));
         missing.map(|written| format!("{:?}", written.batch)).collect()
     }
 
@@ -150,7 +152,8 @@ impl Oracle {
             }
         }
         if wanted - out.lost.len() != alive.len() {
-            out.resurrected = alive.keys().copied().filter(|dot| !self.must_live(scope, *dot, context)).collect();
+            out.resurrected =
+                alive.keys().copied().filter(|dot| !self.must_live(scope, *dot, context)).collect();
         }
         out
     }
@@ -160,7 +163,9 @@ impl Oracle {
         let context = replica.context();
         let known = self.known_to(replica);
         let mut open = known.filter(|(_, logged)| !context.covers(&logged.op.kills));
-        open.next().map(|(dot, logged)| format!("{dot:?} is covered, and not all that it kills: {:?}", logged.op.kills))
+        open.next().map(|(dot, logged)| {
+            format!("{dot:?} is covered, and not all that it kills: {:?}", logged.op.kills)
+        })
     }
 
     /// Is there a batch of which a part is in the context (rule 8)?
@@ -207,7 +212,8 @@ impl Oracle {
     }
 
     fn must_live(&self, scope: &ScopeName, dot: Dot, context: &Context) -> bool {
-        entry_at(self.entries(scope, dot.actor), dot.seq).is_some_and(|entry| put_by(entry, context).is_some())
+        entry_at(self.entries(scope, dot.actor), dot.seq)
+            .is_some_and(|entry| put_by(entry, context).is_some())
     }
 
     fn entries(&self, scope: &ScopeName, actor: Actor) -> &[Entry] {

@@ -15,8 +15,13 @@ pub(crate) fn renamed(batch: &Batch, base: u64, next: Actor) -> Batch {
 fn operation(op: &Operation, old: Actor, base: u64, next: Actor) -> Operation {
     let own = own_cell(&op.target, old, next);
     let kept = |dot: &Dot| own.is_none() || (dot.actor == old && dot.seq > base);
-    let dots = op.kills.ranges().iter().flat_map(|range| (range.first..=range.last).map(|seq| Dot::new(range.actor, seq)));
-    let named = |dot: Dot| if dot.actor == old && dot.seq > base { Dot::new(next, dot.seq - base) } else { dot };
+    let dots = op
+        .kills
+        .ranges()
+        .iter()
+        .flat_map(|range| (range.first..=range.last).map(|seq| Dot::new(range.actor, seq)));
+    let named =
+        |dot: Dot| if dot.actor == old && dot.seq > base { Dot::new(next, dot.seq - base) } else { dot };
     let kills = Kills::of(dots.filter(kept).map(named));
     Operation { target: own.unwrap_or_else(|| op.target.clone()), kills, payload: op.payload.clone() }
 }

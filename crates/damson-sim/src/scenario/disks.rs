@@ -179,7 +179,8 @@ pub(super) fn digest(world: &mut World<'_>) {
         let Some(node) = world.node(at) else { continue };
         let actor = Actor::new(node.id(), node.life());
         let scope = world.scopes[0].clone();
-        let name = [&[u8::try_from(scope.as_str().len()).expect("short")], scope.as_str().as_bytes()].concat();
+        let name =
+            [&[u8::try_from(scope.as_str().len()).expect("short")], scope.as_str().as_bytes()].concat();
         let rows = world.hosts[at].disk.rows();
         let cells = rows.keys().filter(|(table, key)| *table == Table::Cells && key.starts_with(&name));
         let cells: Vec<_> = cells.cloned().collect();

@@ -120,7 +120,13 @@ fn usual(world: &mut World<'_>) {
     let large = world.options.nodes > 20;
     world.habits = Habits {
         write_us: Some(if large { (2_000, 60_000) } else { (5_000, 150_000) }),
-        taste: world.dice.pick(&[Taste::Mixed, Taste::Mixed, Taste::Removals, Taste::Counters, Taste::Conflicts]),
+        taste: world.dice.pick(&[
+            Taste::Mixed,
+            Taste::Mixed,
+            Taste::Removals,
+            Taste::Counters,
+            Taste::Conflicts,
+        ]),
         truncate_us: Some((200_000, 2_000_000)),
         flush_us: (200, 5_000),
     };

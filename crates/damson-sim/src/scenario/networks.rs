@@ -13,7 +13,8 @@ pub(super) fn calm(world: &mut World<'_>) {
 /// Frames are lost, doubled and overtaken.
 pub(super) fn storm(world: &mut World<'_>) {
     world.count("storms");
-    world.network.weather = Weather { loss: world.dice.within((5, 30)), doubled: 10, delay_us: (1_000, 250_000) };
+    world.network.weather =
+        Weather { loss: world.dice.within((5, 30)), doubled: 10, delay_us: (1_000, 250_000) };
     world.habits.write_us = Some((2_000, 60_000));
     world.run_for(10_000);
 }
@@ -79,19 +80,36 @@ pub(super) fn relay(world: &mut World<'_>) {
     let count = world.dice.within((8, 20));
     write_at(world, source, count, 50);
     world.run_for(300);
-    slowly(world);
+    world.network.weather = Weather { loss: 0, doubled: 0, delay_us: (80_000, 400_000) };
     world.network.join(source, first);
-    world.habits.write_us = Some((50_000, 300_000));
-    if world.dice.percent(70) {
-        world.habits.truncate_us = Some((5_000, 40_000));
-    }
-    let length = world.dice.within((4_000, 9_000));
-    world.run_for(length);
-    world.habits.truncate_us = None;
+    learn(world, source, first);
     world.network.cut(source, first);
     world.network.weather = Weather::fair();
     world.network.join(first, second);
     world.run_for(4_000);
+}
+
+/// A transfer runs. Its source forgets in the midst of it, or again and again, or goes on writing.
+fn learn(world: &mut World<'_>, source: usize, sink: usize) {
+    match world.dice.below(5) {
+        0 => world.habits.truncate_us = Some((5_000, 40_000)),
+        1 => world.habits.write_us = Some((50_000, 300_000)),
+        _ => {
+            let before = world.network.bulk(source, sink);
+            let begun = |world: &World<'_>| world.network.bulk(source, sink) > before;
+            for _ in 0..150 {
+                if begun(world) {
+                    break;
+                }
+                world.run_for(20);
+            }
+            world.forget_removals(source, 0);
+        }
+    }
+    let length = world.dice.within((4_000, 8_000));
+    world.run_for(length);
+    world.habits.truncate_us = None;
+    world.habits.write_us = None;
 }
 
 /// Counters are added to and reset in changing company.
@@ -136,8 +154,4 @@ fn disturb(world: &mut World<'_>) {
             }
         }
     }
-}
-
-fn slowly(world: &mut World<'_>) {
-    world.network.weather = Weather { loss: 0, doubled: 0, delay_us: (40_000, 200_000) };
 }

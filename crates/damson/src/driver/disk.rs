@@ -84,7 +84,10 @@ impl Disk {
         let sync = scope.map_or(Sync::Always, |scope| (self.sync_of)(scope));
         let durability = if sync == Sync::Always { Durability::Flushed } else { Durability::Written };
         let rows = if sync == Sync::Never { Vec::new() } else { rows };
-        let bytes = rows.iter().map(|row| (row.key.len() + row.value.as_ref().map_or(0, Bytes::len)) as u64 + 64).sum();
+        let bytes = rows
+            .iter()
+            .map(|row| (row.key.len() + row.value.as_ref().map_or(0, Bytes::len)) as u64 + 64)
+            .sum();
         self.queued.fetch_add(bytes, Ordering::Relaxed);
         // After a stop there is nobody to take it, and nobody who waits for it.
         let _ = self.jobs.send(Job::Rows { ticket: ticket.0, rows, bytes, durability });
@@ -118,7 +121,9 @@ impl Disk {
         }
         let mut done = self.done.clone();
         let queued = self.queued.clone();
-        let _ = done.wait_for(|done| queued.load(Ordering::Relaxed) < QUEUE_BYTES_MAX || done.failure.is_some()).await;
+        let _ = done
+            .wait_for(|done| queued.load(Ordering::Relaxed) < QUEUE_BYTES_MAX || done.failure.is_some())
+            .await;
     }
 
     /// Waits for the disk and leaves the mark of a clean stop.

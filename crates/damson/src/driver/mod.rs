@@ -184,7 +184,9 @@ impl Driver {
                         sender.close();
                     }
                 }
-                Effect::Persist { scope, ticket, rows } => self.disk.persist(scope.as_ref(), Ticket(ticket), rows),
+                Effect::Persist { scope, ticket, rows } => {
+                    self.disk.persist(scope.as_ref(), Ticket(ticket), rows)
+                }
                 Effect::Changed { scope, keys } => self.watchers.changed(&scope, &keys),
                 Effect::Event(event) => self.tell(event),
             }
@@ -247,7 +249,9 @@ async fn accept(driver: Arc<Driver>) {
 
 fn log(event: &Event) {
     match event {
-        Event::Ready { alone: true } => tracing::warn!("no contact answered in time: serving alone, still trying"),
+        Event::Ready { alone: true } => {
+            tracing::warn!("no contact answered in time: serving alone, still trying")
+        }
         Event::Ready { alone: false } => tracing::info!("ready"),
         Event::Member { id, name, state, judged_by } => {
             let state = state.map_or("forgotten", damson_core::membership::MemberState::name);
@@ -256,12 +260,16 @@ fn log(event: &Event) {
         }
         Event::Refused { peer, cause, by_peer } => tracing::warn!(%peer, %cause, by_peer, "greeting refused"),
         Event::NewLife { .. } => {
-            tracing::warn!("this data directory is a copy or an old image: going on as a new life, nothing is lost");
+            tracing::warn!(
+                "this data directory is a copy or an old image: going on as a new life, nothing is lost"
+            );
         }
         Event::Diverged { scope, peer, .. } => {
             tracing::error!(%scope, %peer, "equal contexts but different contents: data is damaged here or there");
         }
-        Event::FutureTime { peer, ahead_ms } => tracing::warn!(%peer, ahead_ms, "a write from the far future"),
+        Event::FutureTime { peer, ahead_ms } => {
+            tracing::warn!(%peer, ahead_ms, "a write from the far future")
+        }
         Event::ClockSuspect(true) => tracing::error!("our clock is far from those of most neighbours"),
         other => tracing::info!(?other, "event"),
     }

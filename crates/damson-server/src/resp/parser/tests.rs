@@ -89,8 +89,10 @@ fn a_pipeline_may_mix_inline_and_framed_commands() {
     let bytes = b"PING\r\n*1\r\n$4\r\nPING\r\n\r\n*0\r\n*-10\r\nECHO \"a b\"\n";
     let (commands, error) = parse(&[bytes], &ParseLimits::default());
     assert_eq!(error, None);
-    let words: Vec<Vec<&[u8]>> = commands.iter().map(|args| args.iter().map(Vec::as_slice).collect()).collect();
-    let expected: Vec<Vec<&[u8]>> = vec![vec![b"PING"], vec![b"PING"], vec![], vec![], vec![], vec![b"ECHO", b"a b"]];
+    let words: Vec<Vec<&[u8]>> =
+        commands.iter().map(|args| args.iter().map(Vec::as_slice).collect()).collect();
+    let expected: Vec<Vec<&[u8]>> =
+        vec![vec![b"PING"], vec![b"PING"], vec![], vec![], vec![], vec![b"ECHO", b"a b"]];
     assert_eq!(words, expected);
 }
 

@@ -1,0 +1,59 @@
+//! Health, metrics, status and the dashboard over HTTP.
+
+mod dashboard;
+mod exposition;
+mod guard;
+mod health;
+mod listener;
+mod members;
+mod problem;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::front::Front;
+use listener::Limited;
+
+/// Serves until told to stop, and until what was in flight then is finished.
+pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>, mut stopping: watch::Receiver<bool>) {
+    let listener = Limited::new(listener, front.limits.http_connections_max);
+    let mut stop = stopping.clone();
+    let stopped = async move {
+        // The sender going away is a stop too.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let serving = axum::serve(listener, router(front.clone())).with_graceful_shutdown(stopped);
+    let cut_off = async {
+        let _ = stopping.wait_for(|stop| *stop).await;
+        tokio::time::sleep(front.limits.stop_max).await;
+    };
+    tokio::select! {
+        served = serving => if let Err(error) = served {
+            tracing::warn!(%error, "HTTP has ended");
+        },
+        () = cut_off => tracing::warn!("HTTP clients that did not take their answers in time were cut off"),
+    }
+}
+
+fn router(front: Arc<Front>) -> Router {
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(exposition::metrics))
+        .route("/v1/status", get(status::status))
+        .route("/v1/members", get(members::list))
+        .route("/v1/members/{id}/forget", post(members::forget))
+        .route("/v1/sync/{id}", post(members::sync))
+        .merge(dashboard::routes())
+        .fallback(problem::no_such_page)
+        .layer(DefaultBodyLimit::max(front.limits.http_body_bytes_max))
+        .layer(from_fn_with_state(front.clone(), guard::guard))
+        .with_state(front)
+}
