@@ -64,6 +64,12 @@ impl Server {
     }
 }
 
+/// Ends when the server is told to stop, or is gone.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error is the sender going away.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);

@@ -98,13 +98,13 @@ impl ScopeTable {
         self.replicas.values().filter(move |r| self.peer_hosts(peer, r.name()) && !r.context().is_empty())
     }
 
-    fn commit(&mut self, scope: &ScopeName, peer: NodeId, last: &crate::replica::Last, now: Time) -> Staged {
+    fn commit(&mut self, scope: &ScopeName, peer: NodeId, last: &crate::replica::Last) -> Staged {
         let inbound = std::mem::take(&mut self.staging);
         let Some(replica) = self.replicas.get_mut(scope) else { return Staged::Refused };
         if last.context.top(replica.actor()) > replica.context().top(replica.actor()) {
             self.forked = true;
         }
-        match replica.commit_inbound(inbound, last, now) {
+        match replica.commit_inbound(inbound, last) {
             Ok(()) => {
                 self.touched.insert(scope.clone());
                 let ours = replica.digest();
@@ -164,7 +164,7 @@ impl Scopes for ScopeTable {
         }
     }
 
-    fn stage(&mut self, scope: &ScopeName, peer: NodeId, body: &[u8], now: Time) -> Staged {
+    fn stage(&mut self, scope: &ScopeName, peer: NodeId, body: &[u8]) -> Staged {
         let Ok(mut chunk) = decode_chunk(body, &self.config.limits) else {
             self.refused += 1;
             return Staged::Refused;
@@ -174,7 +174,7 @@ impl Scopes for ScopeTable {
         let last = chunk.last.take();
         self.staging.stage(chunk);
         match last {
-            Some(last) => self.commit(scope, peer, &last, now),
+            Some(last) => self.commit(scope, peer, &last),
             None => Staged::More,
         }
     }

@@ -32,7 +32,7 @@ impl Replica {
             Some(needs) if self.rules.holds(Rule::ApplyBeforeKilled) => self.wait(batch, from, needs, now),
             _ => {
                 self.apply_now(batch);
-                self.drain(batch.actor, now);
+                self.drain(batch.actor);
                 Applied::New
             }
         }
@@ -63,17 +63,17 @@ impl Replica {
     }
 
     /// Applies what waited for this actor and for those that become complete by it.
-    pub(super) fn drain(&mut self, actor: Actor, now: Time) {
+    pub(super) fn drain(&mut self, actor: Actor) {
         let mut actors = vec![actor];
         while let Some(actor) = actors.pop() {
-            for (batch, peer) in self.waiting.take(actor) {
+            for (batch, peer, since) in self.waiting.take(actor) {
                 if self.context.contains_range(batch.range()) {
                     continue;
                 }
                 match self.missing_for(&batch) {
                     Some(needs) => {
                         // Its place is free again: it was just taken out.
-                        let _ = self.waiting.push(batch, peer, needs, now);
+                        let _ = self.waiting.push(batch, peer, needs, since);
                     }
                     None => {
                         self.apply_now(&batch);

@@ -117,7 +117,7 @@ impl Replica {
     }
 
     /// Ends a transfer at the receiver: all cells and the context at once.
-    pub fn commit_inbound(&mut self, inbound: Inbound, last: &Last, now: Time) -> Result<(), TransferError> {
+    pub fn commit_inbound(&mut self, inbound: Inbound, last: &Last) -> Result<(), TransferError> {
         let dots = inbound.staged.values().flat_map(|cell| cell.dots());
         if let Some(stray) = dots.map(|live| live.dot).find(|dot| !last.context.contains(*dot)) {
             return Err(TransferError::OutsideContext(stray));
@@ -133,7 +133,7 @@ impl Replica {
         if !missing.is_empty() && self.rules.holds(Rule::StaleContext) {
             self.pass_on(&inbound, last);
         }
-        self.enter(&missing, last, now);
+        self.enter(&missing, last);
         Ok(())
     }
 
@@ -233,7 +233,7 @@ impl Replica {
         own.iter().for_each(|(id, cell)| self.note_traces_in(id, cell));
     }
 
-    fn enter(&mut self, missing: &Context, last: &Last, now: Time) {
+    fn enter(&mut self, missing: &Context, last: &Last) {
         if last.whole {
             self.raise_floor_for_unexplained(missing);
         } else {
@@ -247,7 +247,7 @@ impl Replica {
         self.context.union(&last.context);
         for (actor, _) in missing.iter() {
             self.changes.actors.insert(actor);
-            self.drain(actor, now);
+            self.drain(actor);
         }
     }
 

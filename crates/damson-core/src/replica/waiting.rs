@@ -50,7 +50,7 @@ impl Waiting {
     }
 
     /// Keeps a batch until a dot of `needs` arrives. Gives it back when the peer has too many waiting.
-    pub fn push(&mut self, batch: Batch, peer: NodeId, needs: Actor, now: Time) -> Result<(), Batch> {
+    pub fn push(&mut self, batch: Batch, peer: NodeId, needs: Actor, since: Time) -> Result<(), Batch> {
         let used = self.by_peer.entry(peer).or_default();
         if *used >= self.per_peer_max {
             return Err(batch);
@@ -58,13 +58,13 @@ impl Waiting {
         *used += 1;
         self.names.insert((batch.actor, batch.first));
         self.by_actor.entry(needs).or_default().insert(self.next);
-        self.batches.insert(self.next, Waiter { batch, peer, since: now, needs });
+        self.batches.insert(self.next, Waiter { batch, peer, since, needs });
         self.next += 1;
         Ok(())
     }
 
-    /// Takes out what waited for a dot of this actor, oldest first.
-    pub fn take(&mut self, actor: Actor) -> Vec<(Batch, NodeId)> {
+    /// Takes out what waited for a dot of this actor, oldest first, with the time since when.
+    pub fn take(&mut self, actor: Actor) -> Vec<(Batch, NodeId, Time)> {
         let ids = self.by_actor.remove(&actor).unwrap_or_default();
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
@@ -75,7 +75,7 @@ impl Waiting {
         old.iter().filter_map(|id| self.remove(*id)).count()
     }
 
-    fn remove(&mut self, id: u64) -> Option<(Batch, NodeId)> {
+    fn remove(&mut self, id: u64) -> Option<(Batch, NodeId, Time)> {
         let waiter = self.batches.remove(&id)?;
         self.names.remove(&(waiter.batch.actor, waiter.batch.first));
         if let Some(ids) = self.by_actor.get_mut(&waiter.needs) {
@@ -90,6 +90,6 @@ impl Waiting {
                 self.by_peer.remove(&waiter.peer);
             }
         }
-        Some((waiter.batch, waiter.peer))
+        Some((waiter.batch, waiter.peer, waiter.since))
     }
 }

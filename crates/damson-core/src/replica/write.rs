@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use damson_crdt::{
-    Batch, Cell, CellId, Context, Dot, DotRange, Hlc, Key, Kills, Kind, Leaf, LimitError, Operation, Payload,
-    Target, view,
+    Batch, Cell, CellId, Context, Dot, DotRange, Hlc, Key, Kills, Kind, Leaf, LimitError, Operation, Path,
+    Payload, Target, view,
 };
 
 use super::Replica;
@@ -112,7 +112,7 @@ impl Tx<'_> {
         Some(batch)
     }
 
-    /// Writes a last-writer-wins register.
+    /// Writes a last-writer-wins register. At a key itself this ends a time-to-live that [`Tx::expire`] gave it.
     pub fn put_register(
         &mut self,
         slot: &Slot,
@@ -121,6 +121,9 @@ impl Tx<'_> {
     ) -> Result<(), WriteError> {
         self.check_value(&value)?;
         self.settle(slot, Kind::Register)?;
+        if slot.prefix == Path::root() {
+            self.kill(&slot.cell(Leaf::Expiry));
+        }
         self.put(slot.cell(Leaf::Register), Payload::Value { bytes: value, expires_ms });
         Ok(())
     }

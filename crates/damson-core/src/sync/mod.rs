@@ -62,7 +62,7 @@ pub trait Scopes {
     /// Gives up a transfer.
     fn close(&mut self, scope: &ScopeName, id: u64);
     /// Takes a part of the inbound transfer, and commits it with the last.
-    fn stage(&mut self, scope: &ScopeName, peer: NodeId, body: &[u8], now: Time) -> Staged;
+    fn stage(&mut self, scope: &ScopeName, peer: NodeId, body: &[u8]) -> Staged;
     /// Forgets what is staged.
     fn unstage(&mut self);
 }
@@ -375,7 +375,7 @@ impl Sync {
         let staged = if inbound.bytes > self.config.staged_bytes_max {
             Staged::Refused
         } else {
-            scopes.stage(&inbound.scope, peer, body, now)
+            scopes.stage(&inbound.scope, peer, body)
         };
         match staged {
             Staged::More => {

@@ -128,7 +128,7 @@ impl Cluster {
         transfer.inbound.stage(chunk);
         let Some(last) = last else { return Ok(Some(transfer)) };
         let sink = &mut self.members[transfer.sink];
-        sink.replica.commit_inbound(transfer.inbound, &last, self.time).map_err(|fault| fault.to_string())?;
+        sink.replica.commit_inbound(transfer.inbound, &last).map_err(|fault| fault.to_string())?;
         sink.persist();
         Ok(None)
     }

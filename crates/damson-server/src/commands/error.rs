@@ -36,8 +36,6 @@ pub(crate) enum CommandError {
     /// A pattern that would need too much work.
     #[error("ERR the pattern is too costly to match, use fewer *")]
     Pattern,
-    #[error("LOADING Damson is loading the dataset from a peer; nothing was written, try again shortly")]
-    Loading,
     /// The scope is not hosted here, or there are too many scopes, or the node has stopped.
     #[error("ERR {0}")]
     Unavailable(WriteError),
@@ -51,7 +49,7 @@ const ECHO_BYTES_MAX: usize = 128;
 
 impl CommandError {
     /// All that [`CommandError::kind`] returns.
-    pub const KINDS: [&'static str; 10] = [
+    pub const KINDS: [&'static str; 9] = [
         "unknown_command",
         "arity",
         "wrong_type",
@@ -59,7 +57,6 @@ impl CommandError {
         "syntax",
         "argument",
         "limit",
-        "loading",
         "unavailable",
         "storage",
     ];
@@ -74,7 +71,6 @@ impl CommandError {
             Self::Syntax => "syntax",
             Self::ExpireTime { .. } | Self::Argument(_) => "argument",
             Self::Limit(_) | Self::Pattern => "limit",
-            Self::Loading => "loading",
             Self::Unavailable(_) => "unavailable",
             Self::Storage { .. } => "storage",
         }
@@ -110,7 +106,6 @@ impl From<WriteError> for CommandError {
             WriteError::Limit(limit) => Self::Limit(limit),
             WriteError::NotInteger => Self::NotInteger,
             WriteError::Overflow => Self::Overflow,
-            WriteError::Loading => Self::Loading,
             WriteError::Storage { cause } => Self::Storage { cause },
             other => Self::Unavailable(other),
         }

@@ -19,19 +19,17 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::front::Front;
+use crate::server::stopped;
 use listener::Limited;
 
 /// Serves until told to stop, and until what was in flight then is finished.
 pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>, mut stopping: watch::Receiver<bool>) {
     let listener = Limited::new(listener, front.limits.http_connections_max);
     let mut stop = stopping.clone();
-    let stopped = async move {
-        // The sender going away is a stop too.
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    let serving = axum::serve(listener, router(front.clone())).with_graceful_shutdown(stopped);
+    let told = async move { stopped(&mut stop).await };
+    let serving = axum::serve(listener, router(front.clone())).with_graceful_shutdown(told);
     let cut_off = async {
-        let _ = stopping.wait_for(|stop| *stop).await;
+        stopped(&mut stopping).await;
         tokio::time::sleep(front.limits.stop_max).await;
     };
     tokio::select! {

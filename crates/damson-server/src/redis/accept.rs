@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::connection::Connection;
 use super::session::Session;
 use crate::front::Front;
+use crate::server::stopped;
 
 /// How long to wait when the system has no more descriptors: they come back when clients leave.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -30,7 +31,7 @@ pub(crate) async fn accept(listener: TcpListener, front: Arc<Front>, mut stoppin
                 }
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            _ = stopping.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stopping) => break,
         }
     }
     drop(listener);

@@ -17,6 +17,7 @@ use super::execute::execute;
 use super::session::Session;
 use crate::commands::CommandError;
 use crate::resp::{Parser, Protocol, ProtocolError, Reply};
+use crate::server::stopped;
 
 /// What an idle connection may keep allocated for each direction, in bytes.
 const IDLE_BYTES_MAX: usize = 4 << 10;
@@ -81,7 +82,7 @@ impl Connection {
                     Ok(0) | Err(_) => break End::Closed,
                     Ok(_) => self.session.client.touch(),
                 },
-                _ = stopping.wait_for(|stop| *stop) => break End::Closed,
+                () = stopped(&mut stopping) => break End::Closed,
             }
         };
         if let End::Malformed(error) = end {
