@@ -9,7 +9,6 @@ use super::effects::Event;
 use crate::replica::{Inbound, Replica, ReplicaConfig};
 use crate::scope::ScopeName;
 use crate::sync::{Scopes, Staged};
-use crate::time::Time;
 use crate::wire::{ScopeDigest, decode_chunk, encode_chunk};
 
 #[derive(Debug)]

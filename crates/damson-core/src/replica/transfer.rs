@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use damson_crdt::{Cell, CellId, Context, Digest, Dot, Key, Rule, Rules, Target};
 
 use super::Replica;
-use crate::time::Time;
 
 /// A part of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -85,7 +85,6 @@ fn a_transfer_with_a_live_dot_outside_its_context_is_refused_as_a_whole() {
     last.context = Context::default();
     let mut inbound = Inbound::default();
     inbound.stage(chunk);
-    let time = cluster.time;
     let refused = cluster.members[1].replica.commit_inbound(inbound, &last);
     assert!(matches!(refused, Err(TransferError::OutsideContext(_))), "{refused:?}");
     assert_eq!(cluster.replica(1).live_dots(), 0);
