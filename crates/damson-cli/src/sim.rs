@@ -29,7 +29,7 @@ pub fn cluster(args: &SimCluster) -> anyhow::Result<ExitCode> {
             ClusterOptions { nodes, minutes: args.minutes, seed, break_rule, ..ClusterOptions::default() };
         let mut shown = Shown::new(seed);
         let report = match &mut dump {
-            Some(dump) => damson_sim::run_cluster_dumping(&options, &mut |p| shown.show(p), dump)?,
+            Some(dump) => damson_sim::run_cluster_dumping(&options, &mut |p| shown.show(p), dump),
             None => damson_sim::run_cluster(&options, &mut |p| shown.show(p)),
         };
         shown.end();

@@ -33,6 +33,7 @@ mod trace;
 mod workload;
 mod world;
 
+pub use damson_crdt::Rule;
 pub use options::ClusterOptions;
 pub use report::{Progress, Report, Violation};
 pub use run::{run_cluster, run_cluster_dumping};
