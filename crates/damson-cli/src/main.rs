@@ -8,6 +8,7 @@ mod secret;
 mod serve;
 mod sim;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,7 +17,7 @@ use args::{Args, Command, SimCommand};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    log_to_stderr(args.verbose);
+    log_to_stderr(args.verbose, matches!(args.command, Command::Demo(_)));
     let result = match args.command {
         Command::Serve(serve) => serve::run(serve),
         Command::Demo(demo) => demo::run(&demo),
@@ -33,9 +34,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is logged goes to stderr: stdout belongs to results. `RUST_LOG` overrides.
-fn log_to_stderr(verbose: bool) {
-    let default = if verbose { "debug" } else { "damson=info,warn" };
+/// What is logged goes to stderr: stdout belongs to results. The demonstration cuts and kills on purpose, so it logs
+/// errors only. `RUST_LOG` overrides.
+fn log_to_stderr(verbose: bool, quiet: bool) {
+    let default = match (verbose, quiet) {
+        (true, _) => "debug",
+        (false, true) => "error",
+        (false, false) => "damson=info,damson_server=info,warn",
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }

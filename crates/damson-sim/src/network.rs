@@ -41,6 +41,8 @@ pub(crate) struct Weather {
 pub(crate) struct Network {
     pub ends: BTreeMap<LinkId, End>,
     next: u64,
+    /// How many ends a machine has of links to another.
+    links: BTreeMap<(usize, usize), usize>,
     /// Pairs (from, to) between which nothing passes.
     blocked: BTreeSet<(usize, usize)>,
     bulk: BTreeMap<(usize, usize), u64>,
@@ -66,7 +68,16 @@ impl Network {
         let end = |host, peer, other| End { host, peer, other, latest: Time::default(), dying: false };
         self.ends.insert(a, end(from, to, b));
         self.ends.insert(b, end(to, from, a));
+        *self.links.entry((from, to)).or_default() += 1;
+        *self.links.entry((to, from)).or_default() += 1;
         (a, b)
+    }
+
+    /// An end is no more.
+    pub fn remove(&mut self, link: LinkId) -> Option<End> {
+        let end = self.ends.remove(&link)?;
+        *self.links.get_mut(&(end.host, end.peer)).expect("counted when it was made") -= 1;
+        Some(end)
     }
 
     pub fn is_blocked(&self, from: usize, to: usize) -> bool {
@@ -125,6 +136,6 @@ impl Network {
 
     /// How many links a machine has to another, those included that are dead at the other end.
     pub fn between(&self, host: usize, peer: usize) -> usize {
-        self.ends.values().filter(|end| end.host == host && end.peer == peer).count()
+        self.links.get(&(host, peer)).copied().unwrap_or(0)
     }
 }

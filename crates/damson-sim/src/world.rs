@@ -284,7 +284,7 @@ impl<'a> World<'a> {
         let process = self.hosts[at].process.take()?;
         self.trace.note(self.now.0, at, "end", &[]);
         for link in self.network.at(at) {
-            let end = self.network.ends.remove(&link).expect("listed");
+            let end = self.network.remove(link).expect("listed");
             let after_ms = if silent { (500, 15_000) } else { (1, 30) };
             let after = self.dice.within(after_ms);
             self.set_down(end.other, self.now.plus_ms(after));
@@ -364,7 +364,7 @@ impl<'a> World<'a> {
     }
 
     fn link_breaks(&mut self, link: LinkId) {
-        let Some(end) = self.network.ends.remove(&link) else { return };
+        let Some(end) = self.network.remove(link) else { return };
         // A broken connection shows at the other end as well, sooner or later.
         let after = self.dice.within((1, 2_000));
         self.set_down(end.other, self.now.plus_ms(after));

@@ -108,7 +108,8 @@ fn a_copy_of_a_cleanly_stopped_directory_is_told_so_by_its_first_peer_and_loses_
     assert_eq!(life(&nodes[1]), original, "alone it cannot know");
     assert_eq!(nodes[1].command(&["INCRBY", "n", "100"]), Reply::Int(105));
     nodes[1].command(&["SET", "of-the-image", "1"]);
-    nodes[0].restart(&[nodes[1].listen()]);
+    let joins = [nodes[1].listen()];
+    nodes[0].restart(&joins);
     eventually("the image takes a new life", || life(&nodes[1]) != original);
     eventually("both count exactly", || nodes.iter().all(|n| n.command(&["GET", "n"]) == text("115")));
     for key in ["of-the-original", "of-the-image"] {

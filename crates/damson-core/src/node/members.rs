@@ -1,6 +1,6 @@
 //! The roster's records: our own, and what we judge of others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use damson_crdt::{Key, NodeId};
 
@@ -89,21 +89,21 @@ impl Node {
     /// Addresses to dial: members without a link, and contacts that led nowhere. True where the other may dial first.
     pub(super) fn wanted_addresses(&self) -> BTreeMap<String, bool> {
         let mut wanted = BTreeMap::new();
-        let mut taken: Vec<&str> = Vec::new();
+        let mut taken: BTreeSet<&str> = BTreeSet::new();
         for peer in self.links.peers() {
             taken.extend(self.roster.get(peer).map(|member| member.address.as_str()));
             taken.extend(self.links.hello_of(peer).map(|hello| hello.address.as_str()));
         }
         for member in self.roster.iter().filter(|m| m.id != self.id && self.links.of(m.id).is_none()) {
             let dialable = member.state != MemberState::Left && !member.address.is_empty();
-            if dialable && !taken.contains(&member.address.as_str()) && member.address != self.config.address
+            if dialable && !taken.contains(member.address.as_str()) && member.address != self.config.address
             {
                 wanted.insert(member.address.clone(), self.id > member.id);
             }
         }
         for contact in &self.config.contacts {
             let linked = self.contact_ids.get(contact).is_some_and(|id| self.links.of(*id).is_some());
-            if !linked && !taken.contains(&contact.as_str()) && *contact != self.config.address {
+            if !linked && !taken.contains(contact.as_str()) && *contact != self.config.address {
                 wanted.insert(contact.clone(), false);
             }
         }

@@ -31,7 +31,8 @@ impl Node {
         if let Readiness::Joining(until) = self.readiness
             && now.time >= until
         {
-            self.become_ready(true, fx);
+            let expected = !self.config.contacts.is_empty() || self.roster.iter().any(|m| m.id != self.id);
+            self.become_ready(expected, fx);
         }
     }
 

@@ -26,8 +26,8 @@ const READ_BYTES_MAX: usize = 64 << 10;
 /// How long after the last command larger buffers are kept.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
 /// After a protocol error this many bytes are still read, for this long, so that the error arrives before a reset.
-const LINGER_BYTES_MAX: usize = 1 << 20;
-const LINGER_MAX: Duration = Duration::from_millis(500);
+const LINGER_BYTES_MAX: usize = 64 << 20;
+const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// One client.
 pub(super) struct Connection {
