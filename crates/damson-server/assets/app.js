@@ -1,6 +1,6 @@
 // Asks the node each second and shows what it says.
 
-import { bytes, count, html, span, write } from "./format.js";
+import { byName, bytes, count, html, span, write } from "./format.js";
 import { Rates } from "./rates.js";
 import { drawRing } from "./ring.js";
 import { SIGNS, Verdict } from "./verdict.js";
@@ -22,6 +22,7 @@ async function ask(path) {
 async function refresh() {
   try {
     const [status, members] = await Promise.all([ask("/v1/status"), ask("/v1/members")]);
+    members.sort(byName);
     answeredAt = performance.now();
     show(status, members, answeredAt);
     reachable(true);

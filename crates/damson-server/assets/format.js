@@ -33,6 +33,11 @@ export function span(ms) {
   return parts.slice(first, first + 2).map(([n, unit]) => `${n} ${unit}`).join(" ");
 }
 
+/** The order of members: node-2 before node-10. */
+export function byName(a, b) {
+  return a.name.localeCompare(b.name, "en", { numeric: true }) || (a.id < b.id ? -1 : 1);
+}
+
 /** a, a and b, a, b and c. */
 export function list(names) {
   const shown = names.length > 4 ? [...names.slice(0, 3), `${names.length - 3} more`] : names;

@@ -27,12 +27,11 @@ export function drawRing(element, text, members, id, differing) {
   write(text, told.length ? `${list(told)}.` : "No members are known.");
 }
 
-/** By name, from the top on clockwise; a single one is in the middle. */
+/** In the order given, from the top on clockwise; a single one is in the middle. */
 function place(members) {
-  const sorted = [...members].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }) || (a.id < b.id ? -1 : 1));
-  const radius = sorted.length > 1 ? RADIUS : 0;
-  return sorted.map((member, n) => {
-    const angle = (2 * Math.PI * n) / sorted.length - Math.PI / 2;
+  const radius = members.length > 1 ? RADIUS : 0;
+  return members.map((member, n) => {
+    const angle = (2 * Math.PI * n) / members.length - Math.PI / 2;
     return { member, x: radius * Math.cos(angle), y: radius * Math.sin(angle) };
   });
 }

@@ -35,9 +35,10 @@ export class Verdict {
     const n = alive.length;
     if (n < 2) return { tone: "busy", text: "This node is alone" };
     if (!differing.length) return { tone: "good", text: n === 2 ? "Both nodes agree" : `All ${n} nodes agree` };
+    const tone = this.#moving(now) ? "busy" : "warn";
+    if (size < 2) return { tone, text: n === 2 ? "The two nodes differ" : `No two of ${n} nodes agree` };
     const names = differing.map((member) => member.name);
-    const text = `${size} of ${n} agree; ${list(names)} ${names.length === 1 ? "differs" : "differ"}`;
-    return { tone: this.#moving(now) ? "busy" : "warn", text };
+    return { tone, text: `${size} of ${n} agree; ${list(names)} ${names.length === 1 ? "differs" : "differ"}` };
   }
 
   #detail(alive, missing, differing, now) {

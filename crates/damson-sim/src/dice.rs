@@ -12,10 +12,6 @@ impl Dice {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    pub fn number(&mut self) -> u64 {
-        self.0.next_u64()
-    }
-
     /// A number below `n`; 0 when `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         self.0.next_u64() % n.max(1)

@@ -21,6 +21,8 @@ mod disk;
 mod faults;
 mod host;
 mod invariants;
+#[cfg(test)]
+mod named;
 mod network;
 mod options;
 mod oracle;

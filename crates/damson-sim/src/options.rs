@@ -16,13 +16,16 @@ pub struct ClusterOptions {
     pub break_rule: Option<Rule>,
     /// How often the state of all nodes is held against what was written, in virtual milliseconds. Default 2,000.
     pub check_ms: u64,
+    /// The run ends after the situation in which this many violations were found, without a heal. Default none: it runs
+    /// to its end.
+    pub violations_max: Option<u64>,
     /// Violations whose texts are kept; all are counted. Default 20.
     pub texts_max: usize,
 }
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self { nodes: 5, minutes: 10, seed: 1, break_rule: None, check_ms: 2_000, texts_max: 20 }
+        Self { nodes: 5, minutes: 10, seed: 1, break_rule: None, check_ms: 2_000, violations_max: None, texts_max: 20 }
     }
 }
 

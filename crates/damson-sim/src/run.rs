@@ -32,7 +32,7 @@ fn run(options: &ClusterOptions, progress: &mut dyn FnMut(Progress), dump: Optio
     let mut world = World::new(options, dump);
     world.begin();
     scenario::play(&mut world, progress);
-    finish(&mut world)
+    if world.is_over() { report(&world, false, 0) } else { finish(&mut world) }
 }
 
 /// Heals everything, waits for agreement, and judges.

@@ -147,6 +147,11 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Has enough been found?
+    pub fn is_over(&self) -> bool {
+        self.options.violations_max.is_some_and(|max| self.violations >= max)
+    }
+
     pub fn running(&self) -> Vec<usize> {
         (0..self.hosts.len()).filter(|at| self.hosts[*at].process.is_some()).collect()
     }
@@ -163,12 +168,8 @@ impl<'a> World<'a> {
         let up: Vec<(usize, bool)> = self.hosts.iter().enumerate().filter_map(member).collect();
         let members =
             up.into_iter().map(|(at, certain)| Member { at, certain, node: self.node(at).expect("it runs") });
-        Scene {
-            members: members.collect(),
-            oracle: &self.oracle,
-            scopes: &self.scopes,
-            wall_ms: WallClock::default().read(self.now).wall_ms,
-        }
+        let wall_ms = WallClock::default().read(self.now).wall_ms;
+        Scene::new(members.collect(), &self.oracle, &self.scopes, wall_ms)
     }
 
     pub fn check_running(&mut self) {

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use damson_crdt::{
     Batch, Cell, CellId, Context, Dot, DotRange, Hlc, Key, Kills, Kind, Leaf, LimitError, Operation, Path,
-    Payload, Target, view,
+    Payload, Rule, Target, view,
 };
 
 use super::Replica;
@@ -331,9 +331,11 @@ impl Tx<'_> {
     /// Takes away what is seen of one actor's share of a counter (rule 10).
     pub(super) fn reset(&mut self, id: &CellId) {
         let Some(cell) = self.replica.live.cell(id) else { return };
+        // Where only traces are, there is nothing to take away.
+        let spared = self.replica.rules.holds(Rule::ResetForgets);
         if self.replica.owns(id) {
             self.kill(id);
-        } else if cell.dots().iter().any(|live| live.payload.is_substance()) {
+        } else if !spared || cell.dots().iter().any(|live| live.payload.is_substance()) {
             let trace = view::reset(cell, self.replica.rules);
             self.put(id.clone(), trace);
         }

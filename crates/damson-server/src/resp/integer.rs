@@ -78,7 +78,7 @@ mod tests {
         fn what_is_written_reads_back(n: i64) {
             let mut out = Vec::new();
             push_i64(&mut out, n);
-            prop_assert_eq!(&out, n.to_string().as_bytes());
+            prop_assert_eq!(&out, &n.to_string().into_bytes());
             prop_assert_eq!(parse_i64(&out), Some(n));
         }
     }

@@ -1,11 +1,11 @@
 //! An acknowledged write is never lost: in the end every node has seen it, unless the only disks that held it were lost.
 
-use super::{Finding, Scene};
+use super::{Finding, Scene, Seen};
 
 const NAME: &str = "acked_writes_stay";
 
 pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
-    for (at, replica) in scene.replicas() {
+    for &Seen { at, replica, .. } in scene.distinct() {
         let unseen = scene.oracle.unseen(replica.name(), replica.context());
         if let Some(first) = unseen.first() {
             let all = unseen.len();
@@ -23,5 +23,5 @@ pub(crate) fn lost_writes(scene: &Scene<'_>) -> u64 {
     let of = |replica: &damson_core::replica::Replica| {
         scene.oracle.unseen(replica.name(), replica.context()).len()
     };
-    scene.replicas().map(|(_, replica)| of(replica)).max().unwrap_or(0) as u64
+    scene.distinct().map(|seen| of(seen.replica)).max().unwrap_or(0) as u64
 }

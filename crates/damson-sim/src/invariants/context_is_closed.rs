@@ -5,6 +5,6 @@ use super::{Finding, Scene};
 const NAME: &str = "context_is_closed";
 
 pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
-    let open = scene.replicas().filter_map(|(at, replica)| Some((at, scene.oracle.unclosed(replica)?)));
+    let open = scene.distinct().filter_map(|seen| Some((seen.at, scene.oracle.unclosed(seen.replica)?)));
     out.extend(open.map(|(at, text)| Finding::at(at, NAME, text)));
 }

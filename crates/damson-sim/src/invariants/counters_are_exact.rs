@@ -3,14 +3,14 @@
 use damson_core::replica::Replica;
 use damson_crdt::{CellId, Kind, Leaf, Path};
 
-use super::{Finding, Scene};
+use super::{Finding, Scene, Seen};
 use crate::workload;
 
 const NAME: &str = "counters_are_exact";
 
 pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
     let counters = workload::counters();
-    for (at, replica) in scene.replicas() {
+    for &Seen { at, replica, .. } in scene.distinct() {
         let text = check_text(scene, replica);
         let found = counters.iter().filter_map(|slot| check_counter(scene, replica, slot)).chain(text);
         out.extend(found.map(|text| Finding::at(at, NAME, text)));

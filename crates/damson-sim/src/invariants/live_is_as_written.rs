@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use damson_crdt::Dot;
 
-use super::{Finding, Scene};
+use super::{Finding, Scene, Seen};
 
 const NAME: &str = "live_is_as_written";
 
@@ -19,7 +19,7 @@ pub(crate) struct Tally {
 }
 
 pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
-    for (at, replica) in scene.replicas() {
+    for &Seen { at, replica, .. } in scene.distinct() {
         let difference = scene.oracle.difference(replica);
         if let Some(dot) = difference.resurrected.first() {
             let all = difference.resurrected.len();
@@ -39,7 +39,7 @@ pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
 /// Counts what is wrong.
 pub(crate) fn tally(scene: &Scene<'_>) -> Tally {
     let (mut resurrected, mut lost) = (BTreeSet::<(&str, Dot)>::new(), BTreeSet::new());
-    for (_, replica) in scene.replicas() {
+    for &Seen { replica, .. } in scene.distinct() {
         let difference = scene.oracle.difference(replica);
         let name = replica.name().as_str();
         resurrected.extend(difference.resurrected.into_iter().map(|dot| (name, dot)));

@@ -23,6 +23,7 @@ mod timers_move_on;
 use damson_core::node::Node;
 use damson_core::replica::Replica;
 use damson_core::scope::ScopeName;
+use damson_crdt::codec;
 
 use crate::oracle::Oracle;
 
@@ -48,9 +49,17 @@ pub(crate) struct Member<'a> {
 pub(crate) struct Scene<'a> {
     pub members: Vec<Member<'a>>,
     pub oracle: &'a Oracle,
-    pub scopes: &'a [ScopeName],
     /// One wall time at which all are looked at.
     pub wall_ms: u64,
+    replicas: Vec<Seen<'a>>,
+}
+
+/// One user replica, and what it has seen.
+pub(crate) struct Seen<'a> {
+    pub at: usize,
+    pub replica: &'a Replica,
+    /// The name of the scope and the context, as bytes.
+    pub context: Vec<u8>,
 }
 
 /// Something that must not be: at which node, which invariant, what.
@@ -72,15 +81,38 @@ impl Finding {
 }
 
 impl<'a> Scene<'a> {
-    /// The user replicas of all running nodes, those aside whose latest writes have no certain author yet.
-    pub fn replicas(&self) -> impl Iterator<Item = (usize, &'a Replica)> {
-        let certain = self.members.iter().filter(|member| member.certain);
-        certain.flat_map(|member| {
-            self.scopes
-                .iter()
-                .filter_map(|scope| member.node.replica(scope))
-                .map(|replica| (member.at, replica))
-        })
+    pub fn new(members: Vec<Member<'a>>, oracle: &'a Oracle, scopes: &'a [ScopeName], wall_ms: u64) -> Self {
+        // What has no certain author yet is not in the log.
+        let certain = members.iter().filter(|member| member.certain);
+        let replicas = certain.flat_map(|member| {
+            scopes.iter().filter_map(|scope| member.node.replica(scope)).map(|replica| Seen::new(member.at, replica))
+        });
+        Self { replicas: replicas.collect(), members, oracle, wall_ms }
+    }
+
+    /// The user replicas of all running nodes.
+    pub fn replicas(&self) -> impl Iterator<Item = &Seen<'a>> {
+        self.replicas.iter()
+    }
+
+    /// One of all that hold the same, as far as their digests and live dots tell.
+    pub fn distinct(&self) -> impl Iterator<Item = &Seen<'a>> {
+        let same = |a: &Seen<'a>, b: &Seen<'a>| {
+            a.context == b.context
+                && a.replica.digest() == b.replica.digest()
+                && a.replica.dots().map(|(dot, _)| dot).eq(b.replica.dots().map(|(dot, _)| dot))
+        };
+        let replicas = self.replicas.iter().enumerate();
+        replicas.filter(move |(at, seen)| !self.replicas[..*at].iter().any(|other| same(other, seen))).map(|(_, seen)| seen)
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn new(at: usize, replica: &'a Replica) -> Self {
+        let mut context = replica.name().as_str().as_bytes().to_vec();
+        context.push(0);
+        codec::encode_context(&mut context, replica.context());
+        Self { at, replica, context }
     }
 }
 

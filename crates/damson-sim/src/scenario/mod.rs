@@ -54,7 +54,7 @@ pub(crate) fn play(world: &mut World<'_>, progress: &mut dyn FnMut(Progress)) {
     let end = world.now.plus_ms(planned_s * 1_000);
     come_up(world);
     let mut deck: Vec<Card> = Vec::new();
-    while world.now < end {
+    while world.now < end && !world.is_over() {
         if deck.is_empty() {
             deck = DECK.to_vec();
             world.dice.shuffle(&mut deck);
@@ -138,10 +138,15 @@ fn some_node(world: &mut World<'_>) -> usize {
     world.dice.pick(&running)
 }
 
-/// The running nodes in random order.
+/// Most nodes that a card is about. In a large cluster the others look on: a doubt that everyone has about everyone costs
+/// the cube of their number in frames.
+const CAST_MAX: usize = 12;
+
+/// The running nodes in random order, a few of them in a large cluster.
 fn some_order(world: &mut World<'_>) -> Vec<usize> {
     let mut order = world.running();
     world.dice.shuffle(&mut order);
+    order.truncate(CAST_MAX);
     order
 }
 

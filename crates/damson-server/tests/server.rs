@@ -1,0 +1,24 @@
+//! The ports in front of nodes in memory, over real sockets.
+
+#[path = "server/client.rs"]
+mod client;
+#[path = "server/connections.rs"]
+mod connections;
+#[path = "server/errors.rs"]
+mod errors;
+#[path = "server/hashes.rs"]
+mod hashes;
+#[path = "server/http.rs"]
+mod http;
+#[path = "server/keys.rs"]
+mod keys;
+#[path = "server/limits.rs"]
+mod limits;
+#[path = "server/ports.rs"]
+mod ports;
+#[path = "server/sessions.rs"]
+mod sessions;
+#[path = "server/sets.rs"]
+mod sets;
+#[path = "server/strings.rs"]
+mod strings;

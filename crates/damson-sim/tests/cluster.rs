@@ -1,0 +1,8 @@
+//! The simulated cluster: with all rules in force nothing is ever wrong, and with one of them broken it shows.
+//!
+//! A failure names the command that runs the same again.
+
+#[path = "cluster/broken_rules.rs"]
+mod broken_rules;
+#[path = "cluster/seeds.rs"]
+mod seeds;
