@@ -44,7 +44,9 @@ impl Stage {
 
     fn see<R>(&self, at: usize, look: impl FnOnce(View<'_>) -> R) -> R {
         let scope = self.scope();
-        look(self.0.node(at).and_then(|node| node.replica(&scope)).expect("it runs and has the scope").view(0))
+        look(
+            self.0.node(at).and_then(|node| node.replica(&scope)).expect("it runs and has the scope").view(0),
+        )
     }
 
     fn counter(&self, at: usize) -> Option<i64> {
@@ -168,7 +170,11 @@ fn a_wiped_disk_leaves_counters_exact() {
 
 #[test]
 fn what_is_deleted_takes_away_what_dead_actors_counted() {
-    for step in [Step::Drop(Slot::key("n")), Step::Drop(Slot::key("text")), Step::Text(Slot::key("text"), "9".into(), None)] {
+    for step in [
+        Step::Drop(Slot::key("n")),
+        Step::Drop(Slot::key("text")),
+        Step::Text(Slot::key("text"), "9".into(), None),
+    ] {
         let mut stage = Stage::of(4);
         for at in [0, 1] {
             stage.add(at, 5);

@@ -25,7 +25,15 @@ pub struct ClusterOptions {
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self { nodes: 5, minutes: 10, seed: 1, break_rule: None, check_ms: 2_000, violations_max: None, texts_max: 20 }
+        Self {
+            nodes: 5,
+            minutes: 10,
+            seed: 1,
+            break_rule: None,
+            check_ms: 2_000,
+            violations_max: None,
+            texts_max: 20,
+        }
     }
 }
 

@@ -96,8 +96,7 @@ impl Node {
         }
         for member in self.roster.iter().filter(|m| m.id != self.id && self.links.of(m.id).is_none()) {
             let dialable = member.state != MemberState::Left && !member.address.is_empty();
-            if dialable && !taken.contains(member.address.as_str()) && member.address != self.config.address
-            {
+            if dialable && !taken.contains(member.address.as_str()) && member.address != self.config.address {
                 wanted.insert(member.address.clone(), self.id > member.id);
             }
         }

@@ -1,6 +1,6 @@
 //! Batches from peers.
 
-use damson_crdt::{Actor, Batch, Context, Dot, Leaf, LiveDot, NodeId, Operation, Payload, Rule, Target};
+use damson_crdt::{Actor, Batch, Context, Dot, Hlc, Leaf, LiveDot, NodeId, Operation, Payload, Rule, Target};
 
 use super::Replica;
 use crate::time::Time;
@@ -104,7 +104,7 @@ impl Replica {
         self.counters.applied += 1;
         for (dot, op) in batch.dotted() {
             if !self.context.contains(dot) {
-                self.execute(dot, batch, op);
+                self.execute(dot, batch.hlc, op);
             }
         }
         self.cover(batch.range());
@@ -116,11 +116,11 @@ impl Replica {
     }
 
     /// What one operation does to the live dots. The caller enters its dot into the context.
-    pub(super) fn execute(&mut self, dot: Dot, batch: &Batch, op: &Operation) {
+    pub(super) fn execute(&mut self, dot: Dot, hlc: Hlc, op: &Operation) {
         match &op.target {
             Target::Key(key) => self.clear(key, op),
             Target::Cell(id) => {
-                let live = op.payload.clone().map(|payload| LiveDot { dot, hlc: batch.hlc, payload });
+                let live = op.payload.clone().map(|payload| LiveDot { dot, hlc, payload });
                 self.note_trace(id, op.payload.as_ref());
                 let mut conflict = false;
                 self.edit(id, |cell| {

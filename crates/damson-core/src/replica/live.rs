@@ -3,7 +3,8 @@
 //! Every change of a cell goes through [`Live::edit`], which keeps the index, the fingerprint, the number of existing
 //! keys and the list of keys that expire in step. The cost of an edit does not grow with the state beyond a logarithm.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Range};
 
 use damson_crdt::{
     Cell, CellId, Dot, DotRange, Fingerprint, Key, Kind, Leaf, LiveDot, NodeId, Path, Payload, Rule, Rules,
@@ -144,7 +145,9 @@ impl Live {
         let before = cell.clone();
         change(cell);
         let after = cell.clone();
-        entry.tidy(&id.path);
+        if after.is_empty() {
+            entry.tidy(&id.path);
+        }
         let (exists, ends, gone) = (entry.exists(), entry.end_ms(&ties), entry.is_empty());
         if gone {
             self.keys.remove(&slot);
@@ -212,25 +215,18 @@ impl Entry {
     pub fn below<'a>(&'a self, prefix: &'a Path) -> impl Iterator<Item = (&'a Path, &'a Cell)> {
         let (one, many) = match self {
             Self::One(path, cell) => (path.starts_with(prefix).then_some((path, cell)), None),
-            Self::Many(cells) => (None, Some(cells.by_path.range(prefix..))),
+            Self::Many(cells) => (None, Some(cells.from(prefix))),
         };
         one.into_iter().chain(many.into_iter().flatten().take_while(|(path, _)| path.starts_with(prefix)))
     }
 
     /// The kinds of the first and the last cell below a prefix, time-to-live aside. When they are equal all are.
     pub fn outer_kinds(&self, prefix: &Path) -> Option<(Kind, Kind)> {
-        let mut first = self.below(prefix).filter_map(|(path, _)| path.kind_below(prefix));
-        let first = first.next()?;
-        let last = match self {
-            Self::One(path, _) => path.kind_below(prefix),
-            Self::Many(cells) => {
-                let end = prefix.end().filter(|_| *prefix != Path::root());
-                let last = match &end {
-                    Some(end) => cells.by_path.range(prefix..end).next_back(),
-                    None => cells.by_path.range(prefix..).next_back(),
-                };
-                last.and_then(|(path, _)| path.kind_below(prefix))
-            }
+        let mut kinds = self.below(prefix).filter_map(|(path, _)| path.kind_below(prefix));
+        let first = kinds.next()?;
+        let last = match (self, kinds.next()) {
+            (_, None) | (Self::One(..), _) => Some(first),
+            (Self::Many(cells), Some(_)) => cells.last_below(prefix).and_then(|path| path.kind_below(prefix)),
         };
         last.map(|last| (first, last))
     }
@@ -312,10 +308,28 @@ impl Cells {
     }
 
     fn get_or_insert(&mut self, path: &Path) -> &mut Cell {
-        if !self.by_path.contains_key(path) {
-            self.insert(path.clone(), Cell::default());
+        let nested = &mut self.nested;
+        self.by_path.entry(path.clone()).or_insert_with(|| {
+            *nested += usize::from(is_nested(path));
+            Cell::default()
+        })
+    }
+
+    /// The cells from a prefix on. From the root nothing has to be searched.
+    fn from<'a>(&'a self, prefix: &Path) -> Range<'a, Path, Cell> {
+        if *prefix == Path::root() { self.by_path.range::<Path, _>(..) } else { self.by_path.range(prefix..) }
+    }
+
+    /// The last cell below a prefix.
+    fn last_below(&self, prefix: &Path) -> Option<&Path> {
+        if *prefix == Path::root() {
+            return self.by_path.last_key_value().map(|(path, _)| path);
         }
-        self.by_path.get_mut(path).expect("it was just inserted")
+        let last = match &prefix.end() {
+            Some(end) => self.by_path.range(prefix..end).next_back(),
+            None => self.by_path.range(prefix..).next_back(),
+        };
+        last.map(|(path, _)| path)
     }
 
     fn drop_if_empty(&mut self, path: &Path) {

@@ -404,8 +404,7 @@ impl Tx<'_> {
         self.replica.remember_base();
         let dot = self.next_dot();
         self.replica.save_own_counter(&op);
-        let batch = Batch { actor: dot.actor, first: self.first, hlc: self.hlc, ops: [].into() };
-        self.replica.execute(dot, &batch, &op);
+        self.replica.execute(dot, self.hlc, &op);
         self.replica.cover(DotRange { actor: dot.actor, first: dot.seq, last: dot.seq });
         self.ops.push(op);
     }

@@ -27,7 +27,9 @@ impl Host {
     }
 
     pub async fn client(&self) -> Client {
-        Client { stream: BufReader::new(TcpStream::connect(self.server.redis_address().unwrap()).await.unwrap()) }
+        Client {
+            stream: BufReader::new(TcpStream::connect(self.server.redis_address().unwrap()).await.unwrap()),
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use crate::client::{Host, encode};
 async fn a_pipeline_is_answered_in_order_however_it_is_cut() {
     let host = Host::start().await;
     let mut client = host.client().await;
-    let bytes: Vec<u8> = (0..200).flat_map(|n| encode(&[b"INCRBY", b"n", n.to_string().as_bytes()])).collect();
+    let bytes: Vec<u8> =
+        (0..200).flat_map(|n| encode(&[b"INCRBY", b"n", n.to_string().as_bytes()])).collect();
     for piece in bytes.chunks(37) {
         client.send(piece).await;
     }

@@ -65,7 +65,8 @@ async fn errors_have_the_words_of_redis() {
                 configuration is correct?";
     assert_eq!(client.ask("AUTH secret").await, none);
     assert_eq!(client.ask("HELLO 3 AUTH default secret").await, none);
-    let set = "-ERR settings are not changed over the Redis protocol: they are in the configuration of the daemon";
+    let set =
+        "-ERR settings are not changed over the Redis protocol: they are in the configuration of the daemon";
     assert_eq!(client.ask("CONFIG SET save 1").await, set);
 }
 
@@ -76,10 +77,31 @@ async fn a_write_of_the_wrong_type_changes_nothing() {
     script(&mut client, "SET str v => OK\nSADD set a => (1)\nHSET hash f 1 => (1)").await;
     let wrong = "-WRONGTYPE Operation against a key holding the wrong kind of value";
     for command in [
-        "GET set", "GET hash", "STRLEN set", "INCR set", "INCRBY hash 1", "GETDEL set", "SET set v GET", "SADD str x y",
-        "SREM hash x", "SMEMBERS str", "SISMEMBER hash f", "SMISMEMBER str x", "SCARD str", "HSET str f 1 g 2",
-        "HSET set f 1", "HSETNX str f 1", "HGET str f", "HMGET set f", "HGETALL set", "HDEL str f", "HLEN str",
-        "HEXISTS set f", "HKEYS str", "HVALS set", "HSTRLEN str f",
+        "GET set",
+        "GET hash",
+        "STRLEN set",
+        "INCR set",
+        "INCRBY hash 1",
+        "GETDEL set",
+        "SET set v GET",
+        "SADD str x y",
+        "SREM hash x",
+        "SMEMBERS str",
+        "SISMEMBER hash f",
+        "SMISMEMBER str x",
+        "SCARD str",
+        "HSET str f 1 g 2",
+        "HSET set f 1",
+        "HSETNX str f 1",
+        "HGET str f",
+        "HMGET set f",
+        "HGETALL set",
+        "HDEL str f",
+        "HLEN str",
+        "HEXISTS set f",
+        "HKEYS str",
+        "HVALS set",
+        "HSTRLEN str f",
     ] {
         assert_eq!(client.ask(command).await, wrong, "{command}");
     }
@@ -104,7 +126,8 @@ async fn keys_of_other_kinds_show_their_kind() {
     host.node.scope("default").unwrap().counter("c").add(1).await.unwrap();
     let mut client = host.client().await;
     let wrong = "-WRONGTYPE Operation against a key holding the wrong kind of value";
-    script(&mut client, &format!("TYPE c => counter\nGET c => {wrong}\nINCR c => {wrong}\nDEL c => (1)")).await;
+    script(&mut client, &format!("TYPE c => counter\nGET c => {wrong}\nINCR c => {wrong}\nDEL c => (1)"))
+        .await;
 }
 
 #[tokio::test]

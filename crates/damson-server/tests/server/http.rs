@@ -38,7 +38,8 @@ async fn get(server: &Server, path: &str) -> Answer {
 }
 
 async fn post(server: &Server, path: &str) -> Answer {
-    request(server.http_address().unwrap(), &format!("POST {path}"), "Host: localhost\r\nContent-Length: 0").await
+    request(server.http_address().unwrap(), &format!("POST {path}"), "Host: localhost\r\nContent-Length: 0")
+        .await
 }
 
 /// Three nodes, each with its HTTP port.
@@ -111,7 +112,10 @@ async fn three_nodes_agree_and_say_so() {
     };
     eventually(async || digests().await.windows(2).all(|pair| pair[0] == pair[1])).await;
     let members = async || get(&all[0].1, "/v1/members").await.json();
-    eventually(async || members().await.as_array().unwrap().iter().all(|member| member["digest"].is_string())).await;
+    eventually(async || {
+        members().await.as_array().unwrap().iter().all(|member| member["digest"].is_string())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -191,7 +195,8 @@ async fn the_dashboard_is_served_with_all_that_it_names() {
 /// The files that a text names, in quotes.
 fn named(text: &str) -> Vec<String> {
     let quoted = text.split('"').skip(1).step_by(2);
-    let absolute = quoted.filter_map(|name| name.strip_prefix("/assets/").or_else(|| name.strip_prefix("./")));
+    let absolute =
+        quoted.filter_map(|name| name.strip_prefix("/assets/").or_else(|| name.strip_prefix("./")));
     absolute.filter(|name| name.contains('.')).map(|name| format!("/assets/{name}")).collect()
 }
 

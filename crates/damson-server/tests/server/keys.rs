@@ -56,7 +56,8 @@ async fn flushing_empties_one_database_or_all_and_no_other_scope() {
     let mut client = host.client().await;
     let app = host.node.scope("app").unwrap();
     app.counter("visits").add(1).await.unwrap();
-    let many: Vec<u8> = (0..5_000).flat_map(|n| encode(&[b"SET", format!("k{n}").as_bytes(), b"v"])).collect();
+    let many: Vec<u8> =
+        (0..5_000).flat_map(|n| encode(&[b"SET", format!("k{n}").as_bytes(), b"v"])).collect();
     client.send(&many).await;
     for _ in 0..5_000 {
         assert_eq!(client.reply().await, "OK");

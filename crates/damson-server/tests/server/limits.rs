@@ -29,7 +29,8 @@ async fn an_oversized_value_is_refused_when_it_is_announced() {
     let mut client = host.client().await;
     // Not a byte of the value is sent: the length alone is enough.
     client.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$16777217\r\n").await;
-    let error = "-ERR Protocol error: invalid bulk length: 16777217 bytes is over the limit of 16777216 bytes";
+    let error =
+        "-ERR Protocol error: invalid bulk length: 16777217 bytes is over the limit of 16777216 bytes";
     assert_eq!(client.reply().await, error);
     assert!(client.is_closed().await);
     let mut client = host.client().await;
@@ -66,7 +67,10 @@ async fn a_costly_pattern_is_refused() {
     let mut client = host.client().await;
     client.ask_args(&[b"SET", &vec![b'a'; KIB_64], b"v"]).await;
     let pattern = [b"*", &vec![b'a'; 900][..], b"b"].concat();
-    assert_eq!(client.ask_args(&[b"KEYS", &pattern]).await, "-ERR the pattern is too costly to match, use fewer *");
+    assert_eq!(
+        client.ask_args(&[b"KEYS", &pattern]).await,
+        "-ERR the pattern is too costly to match, use fewer *"
+    );
     let error = "-ERR pattern bytes of 2000 is over the limit of 1024; nothing was written";
     assert_eq!(client.ask_args(&[b"KEYS", &vec![b'a'; 2_000]]).await, error);
 }

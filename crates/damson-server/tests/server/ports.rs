@@ -10,7 +10,10 @@ async fn a_taken_port_is_an_error_that_names_it() {
     let config = ServerConfig { redis: Some(address.clone()), ..ServerConfig::default() };
     let error = start(host.node.clone(), config).await.err().expect("the port is taken");
     assert!(matches!(error, ServerError::Bind { .. }));
-    assert!(error.to_string().starts_with(&format!("Redis protocol: cannot listen on {address}: ")), "{error}");
+    assert!(
+        error.to_string().starts_with(&format!("Redis protocol: cannot listen on {address}: ")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -29,7 +32,10 @@ async fn nonsense_is_no_address() {
     let node = Node::builder("solo").start().await.unwrap();
     let config = ServerConfig { redis: Some("nonsense".into()), ..ServerConfig::default() };
     let error = start(node, config).await.err().expect("it is no address");
-    assert!(matches!(error, ServerError::Resolve { .. }) && error.to_string().contains("nonsense"), "{error}");
+    assert!(
+        matches!(error, ServerError::Resolve { .. }) && error.to_string().contains("nonsense"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ async fn hello_changes_the_protocol() {
     let mut client = host.client().await;
     script(&mut client, "SADD s a => (1)\nHSET h f 1 => (1)").await;
     let hello = client.ask("HELLO 3 SETNAME me").await;
-    assert!(hello.starts_with("{\"server\": \"damson\", \"version\": ") && hello.contains("\"proto\": (3)"), "{hello}");
+    assert!(
+        hello.starts_with("{\"server\": \"damson\", \"version\": ") && hello.contains("\"proto\": (3)"),
+        "{hello}"
+    );
     script(
         &mut client,
         r#"

@@ -15,9 +15,17 @@ pub(super) fn check(scene: &Scene<'_>, out: &mut Vec<Finding>) {
         let (other, known) = *first.entry(&seen.context).or_insert((at, replica));
         let name = replica.name();
         if known.digest() != replica.digest() {
-            out.push(Finding::at(at, NAME, format!("node {other} has seen the same in {name} and has another digest")));
+            out.push(Finding::at(
+                at,
+                NAME,
+                format!("node {other} has seen the same in {name} and has another digest"),
+            ));
         } else if !known.dots().eq(replica.dots()) {
-            out.push(Finding::at(at, NAME, format!("node {other} has seen the same in {name}, and other dots live")));
+            out.push(Finding::at(
+                at,
+                NAME,
+                format!("node {other} has seen the same in {name}, and other dots live"),
+            ));
         }
     }
 }

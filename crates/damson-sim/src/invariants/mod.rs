@@ -85,7 +85,10 @@ impl<'a> Scene<'a> {
         // What has no certain author yet is not in the log.
         let certain = members.iter().filter(|member| member.certain);
         let replicas = certain.flat_map(|member| {
-            scopes.iter().filter_map(|scope| member.node.replica(scope)).map(|replica| Seen::new(member.at, replica))
+            scopes
+                .iter()
+                .filter_map(|scope| member.node.replica(scope))
+                .map(|replica| Seen::new(member.at, replica))
         });
         Self { replicas: replicas.collect(), members, oracle, wall_ms }
     }
@@ -103,7 +106,9 @@ impl<'a> Scene<'a> {
                 && a.replica.dots().map(|(dot, _)| dot).eq(b.replica.dots().map(|(dot, _)| dot))
         };
         let replicas = self.replicas.iter().enumerate();
-        replicas.filter(move |(at, seen)| !self.replicas[..*at].iter().any(|other| same(other, seen))).map(|(_, seen)| seen)
+        replicas
+            .filter(move |(at, seen)| !self.replicas[..*at].iter().any(|other| same(other, seen)))
+            .map(|(_, seen)| seen)
     }
 }
 

@@ -11,7 +11,11 @@ fn with_all_rules_in_force_nothing_is_lost_and_nothing_comes_back() {
     for seed in 1..=4 {
         let report = run(&ClusterOptions { minutes: 5, seed, ..ClusterOptions::default() });
         assert!(report.holds(), "{}: {report:#?}", report.command);
-        assert!(report.acked > 1_000 && report.faults.len() > 10, "{}: little happened: {report:#?}", report.command);
+        assert!(
+            report.acked > 1_000 && report.faults.len() > 10,
+            "{}: little happened: {report:#?}",
+            report.command
+        );
     }
 }
 
