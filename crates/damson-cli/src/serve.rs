@@ -46,7 +46,7 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let http = settings.http.clone().unwrap_or_else(|| "127.0.0.1:8500".into());
     let redis = settings.redis.clone().unwrap_or_else(|| "127.0.0.1:6400".into());
-    let node = start(&settings, &http).await?;
+    let node = start(&settings).await?;
     let front = ServerConfig { redis: Some(redis), http: Some(http), ..ServerConfig::default() };
     let server = match damson_server::start(node.clone(), front).await {
         Ok(server) => server,
@@ -55,6 +55,9 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
             return Err(error.into());
         }
     };
+    if let Some(address) = server.http_address() {
+        node.set_http_address(address.to_string());
+    }
     let mut stopping = false;
     tokio::select! {
         () = node.ready() => say_ready(&node, &server)?,
@@ -70,12 +73,11 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     stop(node, server).await
 }
 
-async fn start(settings: &Settings, http: &str) -> anyhow::Result<Node> {
+async fn start(settings: &Settings) -> anyhow::Result<Node> {
     let Some(name) = &settings.name else { bail!("give the node a name: --name NAME") };
     let Some(data_dir) = &settings.data_dir else { bail!("say where to keep the data: --data-dir DIR") };
     let listen = settings.listen.clone().unwrap_or_else(|| "127.0.0.1:7400".into());
-    let mut builder =
-        Node::builder(name).data_dir(data_dir).listen(listen).http_address(http).sync(sync(settings)?);
+    let mut builder = Node::builder(name).data_dir(data_dir).listen(listen).sync(sync(settings)?);
     if settings.cluster_secret_file.is_empty() {
         tracing::info!("no cluster secret: listening on loopback only, for nodes of this machine");
     }

@@ -75,13 +75,6 @@ impl NodeBuilder {
         self
     }
 
-    /// Where the node's HTTP surface listens: a label for people in the roster.
-    #[must_use]
-    pub fn http_address(mut self, address: impl Into<String>) -> Self {
-        self.config.http = Some(address.into());
-        self
-    }
-
     /// Where the node stands: a data centre, a rack.
     #[must_use]
     pub fn zone(mut self, zone: impl Into<String>) -> Self {

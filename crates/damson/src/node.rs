@@ -115,6 +115,11 @@ impl Node {
         self.inner.driver.events()
     }
 
+    /// Tells the other members where this node's HTTP surface listens, once that is known.
+    pub fn set_http_address(&self, address: impl Into<String>) {
+        self.inner.driver.change(|node, now, fx| node.set_http(address.into(), now, fx));
+    }
+
     /// Begins a round of anti-entropy with a member now. False when there is no link to it.
     pub fn sync_with(&self, member: NodeId) -> bool {
         self.inner.driver.change(|node, _, fx| node.sync_with(member, fx))

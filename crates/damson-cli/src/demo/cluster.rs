@@ -58,14 +58,17 @@ impl Cluster {
             .realm("demo")
             .identity(identity)
             .transport(transport)
-            .data_dir(self._data.path().join(&name))
-            .http_address(&http);
+            .data_dir(self._data.path().join(&name));
         if let Some(first) = self.nodes.first() {
             builder = builder.join(first.address());
         }
         let node = builder.start().await?;
         let config = ServerConfig { redis: Some(redis), http: Some(http), ..ServerConfig::default() };
-        self.servers.push(damson_server::start(node.clone(), config).await?);
+        let server = damson_server::start(node.clone(), config).await?;
+        if let Some(address) = server.http_address() {
+            node.set_http_address(address.to_string());
+        }
+        self.servers.push(server);
         self.nodes.push(node);
         self.ids.push(own);
         Ok(())

@@ -24,6 +24,13 @@ impl Node {
         self.settle(now, fx);
     }
 
+    /// Tells where our HTTP surface listens, once that is known.
+    pub fn set_http(&mut self, address: String, now: Now, fx: &mut Vec<Effect>) {
+        self.config.http = Some(address);
+        self.raise_incarnation(MemberState::Alive, now, fx);
+        self.settle(now, fx);
+    }
+
     /// Says goodbye: our record becomes `left`, peers are told, links are closed.
     pub fn leave(&mut self, now: Now, fx: &mut Vec<Effect>) {
         self.leaving = true;

@@ -53,6 +53,16 @@ impl<'a> View<'a> {
         Self { replica, wall_ms }
     }
 
+    /// How many keys exist, expired ones that nobody has killed yet included.
+    pub fn len(&self) -> usize {
+        self.replica.keys()
+    }
+
+    /// True when no key exists.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The visible type; `None` when the key or field does not exist.
     pub fn kind(&self, slot: &Slot) -> Option<Kind> {
         self.entry(&slot.key)?.kind(&slot.prefix, self.replica.live.ties())

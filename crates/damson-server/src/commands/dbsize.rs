@@ -10,9 +10,6 @@ pub(super) const DBSIZE: Command = Command::new("dbsize", 1, Run::Session(dbsize
     .about("server", "Counts the keys of the selected database");
 
 fn dbsize(session: &mut Session, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let scope = session.scope().name();
-    let keys =
-        session.front.node.scopes().into_iter().find(|info| info.name == *scope).map_or(0, |info| info.keys);
-    reply.count(keys);
+    reply.count(session.scope().read(|view| view.len()));
     Ok(())
 }

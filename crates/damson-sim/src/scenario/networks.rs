@@ -1,8 +1,11 @@
 //! Situations of the network, and of the writers in it.
 
+use bytes::Bytes;
+use damson_core::replica::Slot;
+
 use super::{cut_off, some_node, some_order, write_at};
 use crate::network::Weather;
-use crate::workload::Taste;
+use crate::workload::{Step, Taste};
 use crate::world::World;
 
 /// Nothing but writes.
@@ -72,12 +75,15 @@ pub(super) fn relay(world: &mut World<'_>) {
     let order = some_order(world);
     let [source, first, second, ..] = order[..] else { return };
     world.habits.truncate_us = None;
-    world.habits.taste = Taste::Removals;
-    world.run_for(1_500);
     world.habits.write_us = None;
+    // What both have seen alive, and is removed behind their backs.
+    (0..8).for_each(|n| element(world, source, Step::Insert, n));
+    world.run_for(2_500);
     cut_off(world, first);
     cut_off(world, second);
-    let count = world.dice.within((8, 20));
+    world.habits.taste = Taste::Removals;
+    (0..6).for_each(|n| element(world, source, Step::Take, n));
+    let count = world.dice.within((4, 12));
     write_at(world, source, count, 50);
     world.run_for(300);
     world.network.weather = Weather { loss: 0, doubled: 0, delay_us: (80_000, 400_000) };
@@ -87,6 +93,12 @@ pub(super) fn relay(world: &mut World<'_>) {
     world.network.weather = Weather::fair();
     world.network.join(first, second);
     world.run_for(4_000);
+}
+
+fn element(world: &mut World<'_>, at: usize, step: fn(Slot, Bytes) -> Step, n: u64) {
+    let scope = world.scopes[0].clone();
+    world.write(at, &scope, &[step(Slot::key("set"), format!("e{n}").into())]);
+    world.run_for(10);
 }
 
 /// A transfer runs. Its source forgets in the midst of it, or again and again, or goes on writing.
