@@ -28,6 +28,7 @@ pub struct NodeBuilder {
     data_dir: Option<PathBuf>,
     identity: Option<Identity>,
     transport: Option<Arc<dyn Transport>>,
+    counters: Option<Arc<TransportCounters>>,
     admission: Admission,
     sync: Sync,
     sync_of: BTreeMap<ScopeName, Sync>,
@@ -48,6 +49,7 @@ impl NodeBuilder {
             data_dir: None,
             identity: None,
             transport: None,
+            counters: None,
             admission: Admission::default(),
             sync: Sync::default(),
             sync_of: BTreeMap::new(),
@@ -125,6 +127,13 @@ impl NodeBuilder {
         self
     }
 
+    /// What a transport of one's own has counted, for [`Node::counters`] and the metrics.
+    #[must_use]
+    pub fn transport_counters(mut self, counters: Arc<TransportCounters>) -> Self {
+        self.counters = Some(counters);
+        self
+    }
+
     /// What an acknowledged write has behind it. Default [`Sync::Interval`].
     #[must_use]
     pub fn sync(mut self, sync: Sync) -> Self {
@@ -195,7 +204,8 @@ impl NodeBuilder {
     pub async fn start(self) -> Result<Node, StartError> {
         self.check()?;
         let clock = OsClock::new();
-        let Self { mut config, listen, data_dir, identity, transport, admission, sync, sync_of } = self;
+        let Self { mut config, listen, data_dir, identity, transport, counters, admission, sync, sync_of } =
+            self;
         let mut opened = open(data_dir)?;
         let identity = match (identity, &opened.dir) {
             (Some(identity), _) => identity,
@@ -203,7 +213,7 @@ impl NodeBuilder {
             (None, None) => Identity::generate(),
         };
         let (transport, counters) = match transport {
-            Some(transport) => (transport, None),
+            Some(transport) => (transport, counters),
             None => {
                 let tcp = TcpConfig { listen, admission, ..TcpConfig::default() };
                 let tcp = TcpTransport::bind(tcp, &identity).await?;

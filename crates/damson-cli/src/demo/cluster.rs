@@ -52,12 +52,14 @@ impl Cluster {
         let identity = Identity::generate();
         let own = identity.node_id();
         let tcp = TcpTransport::bind(TcpConfig::default(), &identity).await?;
+        let counters = tcp.counters();
         let transport = CuttableTransport::new(tcp, own, self.cuts.clone());
         let name = format!("n{}", at + 1);
         let mut builder = Node::builder(&name)
             .realm("demo")
             .identity(identity)
             .transport(transport)
+            .transport_counters(counters)
             .data_dir(self._data.path().join(&name));
         if let Some(first) = self.nodes.first() {
             builder = builder.join(first.address());

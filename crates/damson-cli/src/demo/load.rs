@@ -9,6 +9,15 @@ use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
 
+/// How fast writers write.
+#[derive(Clone, Copy)]
+pub enum Pace {
+    /// With this pause between writes.
+    Steady(Duration),
+    /// Some writes, then a pause in which the digests can be seen to agree.
+    Bursts,
+}
+
 /// A running load.
 pub struct Load {
     stop: watch::Sender<bool>,
@@ -32,12 +41,12 @@ pub struct Written {
 const RING: u64 = 5_000;
 
 impl Load {
-    /// One writer for each node, with this pause between its writes.
-    pub fn start(cluster: &Cluster, pause: Duration) -> Self {
+    /// One writer for each node.
+    pub fn start(cluster: &Cluster, pace: Pace) -> Self {
         let (stop, stopped) = watch::channel(false);
         let writers = cluster.nodes.iter().enumerate();
         let writers =
-            writers.map(|(at, node)| tokio::spawn(write(node.clone(), at, pause, stopped.clone()))).collect();
+            writers.map(|(at, node)| tokio::spawn(write(node.clone(), at, pace, stopped.clone()))).collect();
         Self { stop, writers }
     }
 
@@ -57,14 +66,24 @@ impl Load {
     }
 }
 
-async fn write(node: Node, at: usize, pause: Duration, mut stopped: watch::Receiver<bool>) -> Written {
+impl Pace {
+    fn pause_after(self, n: u64) -> Duration {
+        match self {
+            Self::Steady(pause) => pause,
+            Self::Bursts if n % 8 == 7 => Duration::from_secs(5),
+            Self::Bursts => Duration::from_millis(150),
+        }
+    }
+}
+
+async fn write(node: Node, at: usize, pace: Pace, mut stopped: watch::Receiver<bool>) -> Written {
     let scope = node.scope("default").expect("a sound name");
     let mut written = Written::default();
     for n in 0_u64.. {
         if let Err(error) = step(&scope, at, n, &mut written).await {
             eprintln!("damson: n{}: {error}", at + 1);
         }
-        if tokio::time::timeout(pause, stopped.wait_for(|stop| *stop)).await.is_ok() {
+        if tokio::time::timeout(pace.pause_after(n), stopped.wait_for(|stop| *stop)).await.is_ok() {
             break;
         }
     }

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Demo;
 use cluster::Cluster;
-use load::Load;
+use load::{Load, Pace};
 
 /// Runs the demonstration.
 pub fn run(args: &Demo) -> anyhow::Result<ExitCode> {
@@ -27,7 +27,7 @@ async fn interactive(args: &Demo) -> anyhow::Result<ExitCode> {
     let cluster = Cluster::start(args.nodes).await?;
     cluster.all_linked(Duration::from_secs(20)).await?;
     cluster.say_what_to_try();
-    let load = Load::start(&cluster, Duration::from_millis(250));
+    let load = Load::start(&cluster, Pace::Bursts);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -47,7 +47,7 @@ async fn headless(args: &Demo) -> anyhow::Result<ExitCode> {
     let cluster = Cluster::start(args.nodes).await?;
     cluster.all_linked(Duration::from_secs(20)).await?;
     say("all linked; load on every node");
-    let load = Load::start(&cluster, Duration::from_millis(2));
+    let load = Load::start(&cluster, Pace::Steady(Duration::from_millis(2)));
     tokio::time::sleep(quarter).await;
     say("cutting the cluster in two");
     cluster.cut();
