@@ -45,7 +45,8 @@ pub(crate) struct Network {
     links: BTreeMap<(usize, usize), usize>,
     /// Pairs (from, to) between which nothing passes.
     blocked: BTreeSet<(usize, usize)>,
-    bulk: BTreeMap<(usize, usize), u64>,
+    /// Set by a card that waits until one node sends another a part of a transfer; taken back when it does.
+    pub awaited: Option<(usize, usize)>,
     pub weather: Weather,
 }
 
@@ -103,16 +104,6 @@ impl Network {
     /// Everything passes everywhere again.
     pub fn heal(&mut self) {
         self.blocked.clear();
-    }
-
-    /// Takes note of a frame in the bulk lane.
-    pub fn note_bulk(&mut self, from: usize, to: usize) {
-        *self.bulk.entry((from, to)).or_default() += 1;
-    }
-
-    /// How many frames one has sent another in the bulk lane: deltas, and parts of transfers.
-    pub fn bulk(&self, from: usize, to: usize) -> u64 {
-        self.bulk.get(&(from, to)).copied().unwrap_or(0)
     }
 
     /// How long a frame takes.

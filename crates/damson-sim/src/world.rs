@@ -11,7 +11,7 @@ use damson_core::node::{Boot, Config, Effect, Event as NodeEvent, Input, Lane, L
 use damson_core::replica::ReplicaConfig;
 use damson_core::scope::ScopeName;
 use damson_core::time::{Now, Time};
-use damson_core::wire::Message;
+use damson_core::wire::{Message, SyncMessage};
 use damson_crdt::{Batch, NodeId, Rules, codec};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -525,8 +525,8 @@ impl<'a> World<'a> {
         self.trace.note(self.now.0, at, "send", &frame);
         let Some(end) = self.network.ends.get(&link) else { return };
         let (there, peer) = (end.other, end.peer);
-        if lane == Lane::Bulk {
-            self.network.note_bulk(at, peer);
+        if self.network.awaited == Some((at, peer)) && lane == Lane::Bulk && is_part(&frame) {
+            self.network.awaited = None;
         }
         let Weather { loss, doubled, .. } = self.network.weather;
         let lost = self.dice.percent(loss) || self.network.is_blocked(at, peer);
@@ -590,6 +590,10 @@ fn host(seed: u64, at: usize) -> Host {
 /// Where a machine listens.
 fn address(at: usize) -> String {
     format!("node-{at}")
+}
+
+fn is_part(frame: &[u8]) -> bool {
+    matches!(Message::decode(frame), Ok(Message::Sync(SyncMessage::Chunk { .. })))
 }
 
 fn pushed_by(frame: &[u8], config: &ReplicaConfig) -> Option<(ScopeName, Vec<Batch>)> {

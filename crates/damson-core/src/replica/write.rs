@@ -235,6 +235,15 @@ impl Tx<'_> {
         existed
     }
 
+    /// Removes keys that have ended and that nobody has killed yet, at most `keys_max`. Returns how many.
+    pub fn remove_ended(&mut self, keys_max: usize) -> usize {
+        let ended = self.replica.ended_before(self.wall_ms.saturating_add(1), keys_max);
+        for key in &ended {
+            self.remove(&Slot::key(key.clone()));
+        }
+        ended.len()
+    }
+
     /// Sets when a key ends (milliseconds since 1970), or that it does not. False when the key does not exist.
     pub fn expire(&mut self, key: &Key, ends_ms: Option<u64>) -> bool {
         let slot = Slot::key(key.clone());

@@ -50,6 +50,8 @@ async fn empty(scope: &Scope) -> Result<(), WriteError> {
             tokio::task::yield_now().await;
         }
     }
+    // Ended keys are invisible to the scan, and still there until a member kills them.
+    while scope.write(|tx| Ok(tx.remove_ended(KEYS_AT_ONCE))).await? > 0 {}
     Ok(())
 }
 

@@ -84,6 +84,15 @@ async fn flushing_empties_one_database_or_all_and_no_other_scope() {
 }
 
 #[tokio::test]
+async fn flushing_takes_ended_keys_too() {
+    let host = Host::start().await;
+    let mut client = host.client().await;
+    script(&mut client, "SET k v PX 20 => OK\nSET stays v => OK").await;
+    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+    script(&mut client, "GET k => nil\nDBSIZE => (2)\nFLUSHALL => OK\nDBSIZE => (0)").await;
+}
+
+#[tokio::test]
 async fn databases_are_scopes() {
     let host = Host::start().await;
     let mut client = host.client().await;

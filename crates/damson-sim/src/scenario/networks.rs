@@ -77,13 +77,13 @@ pub(super) fn relay(world: &mut World<'_>) {
     world.habits.truncate_us = None;
     world.habits.write_us = None;
     // What both have seen alive, and is removed behind their backs.
-    (0..8).for_each(|n| element(world, source, Step::Insert, n));
+    (0..12).for_each(|n| element(world, source, Step::Insert, n));
     world.run_for(2_500);
     cut_off(world, first);
     cut_off(world, second);
     world.habits.taste = Taste::Removals;
-    (0..6).for_each(|n| element(world, source, Step::Take, n));
-    let count = world.dice.within((4, 12));
+    (0..9).for_each(|n| element(world, source, Step::Take, n));
+    let count = world.dice.within((2, 8));
     write_at(world, source, count, 50);
     world.run_for(300);
     world.network.weather = Weather { loss: 0, doubled: 0, delay_us: (80_000, 400_000) };
@@ -107,14 +107,13 @@ fn learn(world: &mut World<'_>, source: usize, sink: usize) {
         0 => world.habits.truncate_us = Some((5_000, 40_000)),
         1 => world.habits.write_us = Some((50_000, 300_000)),
         _ => {
-            let before = world.network.bulk(source, sink);
-            let begun = |world: &World<'_>| world.network.bulk(source, sink) > before;
-            for _ in 0..150 {
-                if begun(world) {
-                    break;
-                }
+            world.network.awaited = Some((source, sink));
+            let mut looks = 200;
+            while looks > 0 && world.network.awaited.is_some() {
                 world.run_for(20);
+                looks -= 1;
             }
+            world.network.awaited = None;
             world.forget_removals(source, 0);
         }
     }
