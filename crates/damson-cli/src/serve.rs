@@ -33,6 +33,21 @@ struct Settings {
     sync: Option<String>,
 }
 
+/// The names in the file, and behind DAMSON_ in the environment.
+const FIELDS: [&str; 11] = [
+    "name",
+    "data_dir",
+    "listen",
+    "advertise",
+    "redis",
+    "http",
+    "join",
+    "realm",
+    "zone",
+    "cluster_secret_file",
+    "sync",
+];
+
 /// Runs a node until SIGTERM or SIGINT.
 pub fn run(args: Serve) -> anyhow::Result<ExitCode> {
     let settings = settings(args)?;
@@ -140,7 +155,11 @@ fn settings(args: Serve) -> anyhow::Result<Settings> {
         // Named explicitly, so it must be there; the format does not depend on its ending.
         sources = sources.add_source(File::from(path.as_path()).format(config::FileFormat::Toml));
     }
+    // Only what we know: other variables that begin alike are somebody else's business.
+    let known = FIELDS.iter().map(|field| format!("DAMSON_{}", field.to_uppercase()));
+    let set = known.filter_map(|name| std::env::var(&name).ok().map(|value| (name, value))).collect();
     let lists = Environment::with_prefix("DAMSON")
+        .source(Some(set))
         .try_parsing(true)
         .list_separator(",")
         .with_list_parse_key("join")

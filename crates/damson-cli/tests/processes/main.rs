@@ -1,6 +1,7 @@
 //! Real `damson serve` processes, real sockets, real signals: what the simulator shows, shown once more.
 
 mod cluster;
+mod configuration;
 mod daemon;
 mod lives;
 mod packages;

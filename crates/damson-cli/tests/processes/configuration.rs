@@ -1,0 +1,34 @@
+//! Flags over environment over file.
+
+use std::process::Output;
+
+use crate::daemon::damson;
+
+/// Starts a node with a bad secret file, so that it ends at once and says which settings it took.
+fn refused_with(config: &str, environment: &[(&str, &str)], flags: &[&str]) -> String {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("damson.toml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = damson();
+    command.args(["serve", "--config"]).arg(&file).args(flags).envs(environment.iter().copied());
+    let Output { status, stderr, .. } = command.output().unwrap();
+    assert!(!status.success());
+    String::from_utf8_lossy(&stderr).into_owned()
+}
+
+const BASE: &str = "name = 'n'\ndata_dir = '/tmp/none'\ncluster_secret_file = ['/from-the-file']\n";
+
+#[test]
+fn the_file_is_read_the_environment_wins_over_it_and_flags_over_both() {
+    assert!(refused_with(BASE, &[], &[]).contains("/from-the-file"));
+    let environment = [("DAMSON_CLUSTER_SECRET_FILE", "/from-the-environment")];
+    assert!(refused_with(BASE, &environment, &[]).contains("/from-the-environment"));
+    let flags = ["--cluster-secret-file", "/from-a-flag"];
+    assert!(refused_with(BASE, &environment, &flags).contains("/from-a-flag"));
+}
+
+#[test]
+fn a_misspelt_setting_in_the_file_is_an_error_and_a_foreign_variable_is_not() {
+    assert!(refused_with("nmae = 'n'", &[], &[]).contains("nmae"));
+    assert!(refused_with(BASE, &[("DAMSON_SOMETHING_ELSE", "x")], &[]).contains("/from-the-file"));
+}
