@@ -53,6 +53,16 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Bytes of its names.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Cell(cell) => cell.key.len() + cell.path.as_bytes().len(),
+            Self::Key(key) => key.len(),
+        }
+    }
+}
+
 impl Operation {
     /// Is it well formed and within the limits? Says what is wrong.
     pub fn check(&self, limits: &Limits) -> Result<(), OperationFault> {

@@ -40,6 +40,8 @@ pub(crate) struct Process {
     /// Writes to be acknowledged, by the ticket that makes them durable.
     pub unacked: BTreeMap<u64, Vec<BatchNo>>,
     pub pending: Vec<Pending>,
+    /// The ticket that the node wants to be told of.
+    pub awaits_disk: Option<u64>,
     /// It goes on with the life of a clean stop, and no peer has said yet whether it may.
     pub unproven: bool,
 }

@@ -268,6 +268,7 @@ impl<'a> World<'a> {
             spins: 0,
             wall_ms_max: now.wall_ms,
             unacked: BTreeMap::new(),
+            awaits_disk: None,
             pending: Vec::new(),
             unproven: started.continued,
         };
@@ -430,6 +431,9 @@ impl<'a> World<'a> {
             let acked: Vec<BatchNo> =
                 std::mem::replace(&mut process.unacked, later).into_values().flatten().collect();
             acked.into_iter().for_each(|no| self.oracle.ack(no));
+            if process.awaits_disk.take_if(|awaited| *awaited <= ticket).is_some() {
+                self.input(at, "persisted", &ticket.to_be_bytes(), Input::Persisted { ticket });
+            }
         }
         if more {
             self.begin_flush(at);
@@ -508,6 +512,9 @@ impl<'a> World<'a> {
                     self.queue.push(Time(self.now.0 + takes), Event::Dialed { from: at, boot, address });
                 }
                 Effect::Close { link } => self.close(link),
+                Effect::AwaitDisk { ticket } => {
+                    self.hosts[at].process.iter_mut().for_each(|process| process.awaits_disk = Some(ticket));
+                }
                 Effect::Persist { ticket, rows, .. } => {
                     let written = Time(self.now.0 + self.dice.below(2_000));
                     if self.hosts[at].disk.write(rows, ticket, written) {

@@ -66,7 +66,11 @@ impl Watchers {
     }
 
     fn add(&self, scope: &ScopeName, pending: &Arc<Pending>) -> bool {
-        self.by_scope.lock().entry(scope.clone()).or_default().push(Arc::downgrade(pending));
+        let mut by_scope = self.by_scope.lock();
+        let watchers = by_scope.entry(scope.clone()).or_default();
+        // Watches that were dropped leave with the next that comes, also where nothing changes.
+        watchers.retain(|watcher| watcher.strong_count() > 0);
+        watchers.push(Arc::downgrade(pending));
         self.open.fetch_add(1, Ordering::Relaxed) == 0
     }
 

@@ -66,6 +66,9 @@ pub enum MemberState {
     Left,
 }
 
+/// Records with a higher incarnation cannot be honest, and are not believed.
+const INCARNATION_MAX: u64 = 1 << 62;
+
 /// The members as this node sees them.
 #[derive(Debug, Default)]
 pub struct Roster(BTreeMap<NodeId, Member>);
@@ -122,7 +125,11 @@ impl Roster {
     /// Reads a member's record again. Returns the member before and after, when it changed.
     pub fn refresh(&mut self, key: &Bytes, view: View<'_>) -> Option<(Option<Member>, Option<Member>)> {
         let id = NodeId(key.as_ref().try_into().ok()?);
-        let read = |bytes: Bytes| minicbor::decode::<Member>(&bytes).ok().filter(|member| member.id == id);
+        let read = |bytes: Bytes| {
+            minicbor::decode::<Member>(&bytes)
+                .ok()
+                .filter(|member| member.id == id && member.incarnation < INCARNATION_MAX)
+        };
         let records = view.multi(&Slot::key(key.clone())).into_iter().filter_map(read);
         let after = records.reduce(|best, other| if other.supersedes(&best) { other } else { best });
         let before = match after.clone() {

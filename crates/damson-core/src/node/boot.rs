@@ -85,12 +85,18 @@ impl Boot {
         let actor = Actor::new(id, kept.unwrap_or(next.life));
         let mut node = Node::assemble(config, actor, replicas, rng, now);
         match kept {
-            Some(_) => node.scopes.replicas.values_mut().for_each(|replica| replica.continue_as(actor)),
+            Some(_) => {
+                node.scopes.unconfirmed = true;
+                node.scopes.replicas.values_mut().for_each(|replica| replica.continue_as(actor));
+            }
             None => node.begin_new_life(actor, now),
         }
         let mut effects = Vec::new();
         node.store_life(&mut effects);
         node.announce_itself(now, &mut effects);
+        if kept.is_none() {
+            node.open_links_after_disk(now, &mut effects);
+        }
         Started { node, effects, continued: continued.is_some(), damage }
     }
 }
@@ -105,10 +111,27 @@ impl Node {
     /// Gives all replicas another actor; what is unconfirmed becomes its own.
     pub(super) fn begin_new_life(&mut self, next: Actor, now: Now) {
         self.scopes.actor = next;
+        self.scopes.unconfirmed = false;
         for (name, replica) in &mut self.scopes.replicas {
             let hlc = self.clock.tick(now.wall_ms);
             replica.take_new_life(next, hlc, now.wall_ms);
             self.scopes.touched.insert(name.clone());
+        }
+    }
+
+    /// What a peer has confirmed, or what has become another life's, must be on disk before any of it leaves: a crash in
+    /// between would make it another life's once more.
+    pub(super) fn open_links_after_disk(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        self.settle(now, fx);
+        self.store_life(fx);
+        self.gate = Some(self.ticket);
+        fx.push(Effect::AwaitDisk { ticket: self.ticket });
+    }
+
+    pub(super) fn on_persisted(&mut self, ticket: u64, now: Now, fx: &mut Vec<Effect>) {
+        if self.gate.is_some_and(|gate| ticket >= gate) {
+            self.gate = None;
+            self.links.greeted().into_iter().for_each(|id| self.open_if_greeted(id, now, fx));
         }
     }
 

@@ -34,7 +34,9 @@ struct Attempt {
     next: Time,
     backoff_ms: u64,
     under_way: bool,
-    ourselves: bool,
+    wanted: bool,
+    /// When it was last dialled: an address that fails again soon keeps its pause.
+    dialed: Time,
 }
 
 impl Default for DialConfig {
@@ -43,16 +45,21 @@ impl Default for DialConfig {
     }
 }
 
+/// How long an address that is not wanted any more is remembered, with its pause, in milliseconds.
+const REMEMBER_MS: u64 = 10_000;
+/// The pause before an address that led to ourselves is tried again, in milliseconds: a name may lead elsewhere then.
+const OURSELVES_MS: u64 = 30_000;
+
 impl Dialer {
     pub fn new(config: DialConfig, rng: ChaCha8Rng) -> Self {
         Self { config, rng, attempts: BTreeMap::new() }
     }
 
-    /// Of the wanted addresses (each with whether we should let the other dial first) those to dial now. Addresses that
-    /// are not wanted any more are forgotten.
+    /// Of the wanted addresses (each with whether we should let the other dial first) those to dial now.
     pub fn due(&mut self, now: Time, wanted: &BTreeMap<String, bool>) -> Vec<String> {
         self.attempts.retain(|address, attempt| {
-            attempt.under_way || attempt.ourselves || wanted.contains_key(address)
+            attempt.wanted = wanted.contains_key(address);
+            attempt.wanted || attempt.under_way || now.ms_since(attempt.dialed) < REMEMBER_MS
         });
         for (address, wait) in wanted {
             let next = if *wait { now.plus_ms(self.config.courtesy_ms) } else { now };
@@ -60,18 +67,17 @@ impl Dialer {
                 next,
                 backoff_ms: self.config.backoff_ms_min,
                 under_way: false,
-                ourselves: false,
+                wanted: true,
+                dialed: Time::default(),
             });
         }
-        let ready = |attempt: &Attempt| !attempt.under_way && !attempt.ourselves && attempt.next <= now;
-        let due: Vec<String> = self
-            .attempts
-            .iter()
-            .filter(|(_, attempt)| ready(attempt))
-            .map(|(address, _)| address.clone())
-            .collect();
-        for address in &due {
-            self.attempts.get_mut(address).expect("listed above").under_way = true;
+        let mut due = Vec::new();
+        for (address, attempt) in self.attempts.iter_mut().filter(|(_, attempt)| attempt.is_open()) {
+            if attempt.next <= now {
+                attempt.under_way = true;
+                attempt.dialed = now;
+                due.push(address.clone());
+            }
         }
         due
     }
@@ -81,26 +87,32 @@ impl Dialer {
         let spread = self.rng.next_u64() % 100;
         if let Some(attempt) = self.attempts.get_mut(address) {
             attempt.under_way = false;
-            attempt.next = now.plus_ms(attempt.backoff_ms * (75 + spread / 2) / 100);
+            attempt.next = attempt.next.max(now.plus_ms(attempt.backoff_ms * (75 + spread / 2) / 100));
             attempt.backoff_ms = (attempt.backoff_ms * 2).min(self.config.backoff_ms_max);
         }
     }
 
-    /// A dial has led to an open link.
-    pub fn succeeded(&mut self, address: &str) {
-        self.attempts.remove(address);
+    /// A dial has led to an open link. Should that not live long, the next dial waits as after a failure.
+    pub fn succeeded(&mut self, address: &str, now: Time) {
+        self.failed(address, now);
     }
 
-    /// An address leads back to us: it is never dialled again.
-    pub fn is_ourselves(&mut self, address: &str) {
+    /// An address leads back to us.
+    pub fn is_ourselves(&mut self, address: &str, now: Time) {
         if let Some(attempt) = self.attempts.get_mut(address) {
-            attempt.ourselves = true;
             attempt.under_way = false;
+            attempt.next = now.plus_ms(OURSELVES_MS);
         }
     }
 
     pub fn deadline(&self) -> Time {
-        let open = self.attempts.values().filter(|attempt| !attempt.under_way && !attempt.ourselves);
+        let open = self.attempts.values().filter(|attempt| attempt.is_open());
         open.map(|attempt| attempt.next).min().unwrap_or(Time(u64::MAX))
+    }
+}
+
+impl Attempt {
+    fn is_open(&self) -> bool {
+        self.wanted && !self.under_way
     }
 }

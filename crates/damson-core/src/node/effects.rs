@@ -50,6 +50,11 @@ pub enum Input {
         /// The address.
         address: String,
     },
+    /// Everything up to this ticket is on disk, as [`Effect::AwaitDisk`] asked.
+    Persisted {
+        /// The ticket.
+        ticket: u64,
+    },
     /// The deadline has passed, or nothing else: do what is due.
     Tick,
 }
@@ -76,7 +81,7 @@ pub enum Effect {
         /// Its number.
         link: LinkId,
     },
-    /// Write rows, as one atomic group, in the order of tickets.
+    /// Write rows, as one atomic group, in the order of tickets. Without a scope: on disk, with all before it.
     Persist {
         /// The scope, whose durability applies; `None` for what belongs to the node.
         scope: Option<ScopeName>,
@@ -84,6 +89,11 @@ pub enum Effect {
         ticket: u64,
         /// The rows.
         rows: Vec<Row>,
+    },
+    /// Answer with [`Input::Persisted`] once everything up to this ticket is on disk.
+    AwaitDisk {
+        /// The ticket.
+        ticket: u64,
     },
     /// Keys changed, and somebody watches.
     Changed {

@@ -35,10 +35,6 @@ impl Node {
             heard: now.time,
         };
         self.links.insert(id, link, now.time.plus_ms(GREETING_MS_MAX));
-        if peer == self.id {
-            self.refuse(id, Refusal::Oneself, now, fx);
-            return;
-        }
         send_on(id, Lane::Urgent, &Message::Hello(self.hello()), fx);
     }
 
@@ -83,16 +79,17 @@ impl Node {
         self.open_if_greeted(id, now, fx);
     }
 
-    pub(super) fn on_refuse(&mut self, id: LinkId, cause: Refusal, fx: &mut Vec<Effect>) {
+    pub(super) fn on_refuse(&mut self, id: LinkId, cause: Refusal, now: Now, fx: &mut Vec<Effect>) {
         let Some(link) = self.links.get(id) else { return };
         self.counters.refused_by_peers += 1;
         if cause == Refusal::Oneself
             && let Some(address) = link.dialed.clone()
         {
-            self.dialer.is_ourselves(&address);
+            self.dialer.is_ourselves(&address, now.time);
         }
-        if cause == Refusal::DuplicateId {
-            self.duplicate_of_us = true;
+        // Of two processes with one id the one that knocks is the second.
+        if cause == Refusal::DuplicateId && (link.peer != self.id || link.dialed.is_some()) {
+            self.duplicate_since = Some(now.time);
         }
         fx.push(Effect::Event(Event::Refused { peer: link.peer, cause, by_peer: true }));
         fx.push(Effect::Close { link: id });
@@ -142,6 +139,8 @@ impl Node {
         match () {
             () if hello.realm != self.config.realm => Some(Refusal::Realm),
             () if hello.id != peer => Some(Refusal::WrongId),
+            () if peer == self.id && hello.boot == self.boot => Some(Refusal::Oneself),
+            () if peer == self.id => Some(Refusal::DuplicateId),
             () if !versions => Some(Refusal::Version),
             () => None,
         }
@@ -164,7 +163,7 @@ impl Node {
         if cause == Refusal::Oneself
             && let Some(address) = link.dialed.clone()
         {
-            self.dialer.is_ourselves(&address);
+            self.dialer.is_ourselves(&address, now.time);
         }
         self.counters.refused += 1;
         fx.push(Effect::Event(Event::Refused { peer, cause, by_peer: false }));
@@ -172,7 +171,7 @@ impl Node {
         self.drop_link(id, now, fx);
     }
 
-    fn drop_link(&mut self, id: LinkId, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn drop_link(&mut self, id: LinkId, now: Now, fx: &mut Vec<Effect>) {
         fx.push(Effect::Close { link: id });
         self.on_link_down(id, now, fx);
     }
@@ -187,15 +186,23 @@ impl Node {
             Some(replica) => replica.is_forked_by(known.top),
             None => empty(known).is_forked_by(known.top),
         });
+        let on_disk = self.scopes.replicas.values().any(Replica::has_unconfirmed);
         if is_forked {
             self.take_new_life(now, fx);
         } else {
+            self.scopes.unconfirmed = false;
             self.scopes.replicas.values_mut().for_each(Replica::confirm);
             self.scopes.touched.extend(self.scopes.replicas.keys().cloned());
         }
+        if on_disk {
+            self.open_links_after_disk(now, fx);
+        }
     }
 
-    fn open_if_greeted(&mut self, id: LinkId, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn open_if_greeted(&mut self, id: LinkId, now: Now, fx: &mut Vec<Effect>) {
+        if self.gate.is_some() {
+            return;
+        }
         let Some(link) = self.links.get(id) else { return };
         let Some(hello) = link.hello.as_ref().filter(|_| link.welcomed && !link.contested && !link.open)
         else {
@@ -203,13 +210,14 @@ impl Node {
         };
         let (peer, hosted) = (link.peer, hello.hosted.clone());
         let first = self.links.of(peer);
-        if let Some(first) = first.filter(|first| self.is_preferred(*first, peer)) {
+        let keeps_first = |first: &LinkId| self.is_preferred(*first, peer) && !self.is_preferred(id, peer);
+        if let Some(first) = first.filter(keeps_first) {
             debug_assert_ne!(first, id);
             self.drop_link(id, now, fx);
             return;
         }
         if let Some(address) = link.dialed.clone() {
-            self.dialer.succeeded(&address);
+            self.dialer.succeeded(&address, now.time);
             self.contact_ids.insert(address, peer);
         }
         self.scopes.peers_host.insert(peer, hosted);
@@ -217,13 +225,14 @@ impl Node {
         if let Some(old) = replaced {
             self.drop_link(old, now, fx);
         }
-        self.duplicate_of_us = false;
+        self.duplicate_since = None;
         self.redial = true;
         self.liveness.heard(peer, now.time);
         self.peer_found(peer, fx);
     }
 
-    /// Of two links between the same two processes the one dialled by the smaller id stays, as both sides see it.
+    /// Of two links between the same two processes the one dialled by the smaller id stays, as both sides see it. Of two
+    /// dialled by the same side the newer stays: that side dials only when it has lost the older.
     fn is_preferred(&self, link: LinkId, peer: NodeId) -> bool {
         self.links.get(link).is_some_and(|link| link.dialed.is_some() == (self.id < peer))
     }

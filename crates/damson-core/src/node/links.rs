@@ -81,6 +81,12 @@ impl Links {
         self.open.insert(link.peer, id).filter(|old| *old != id)
     }
 
+    /// Links whose greetings are done in both directions and that are not open yet.
+    pub fn greeted(&self) -> Vec<LinkId> {
+        let done = |id: &&LinkId| self.all.get(id).is_some_and(|link| link.welcomed && link.hello.is_some());
+        self.greeting.keys().filter(done).copied().collect()
+    }
+
     /// The peers with an open link, in the order of their ids.
     pub fn peers(&self) -> impl Iterator<Item = NodeId> {
         self.open.keys().copied()

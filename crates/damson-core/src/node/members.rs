@@ -12,6 +12,9 @@ use crate::wire::{Message, VERSION_MAX};
 
 use super::effects::Lane;
 
+/// A link of a dead member without a frame for this long is dropped, in milliseconds.
+const SILENT_MS: u64 = 1_000;
+
 impl Node {
     /// Writes our own record, above all that is known of us.
     pub(super) fn announce_itself(&mut self, now: Now, fx: &mut Vec<Effect>) {
@@ -66,6 +69,18 @@ impl Node {
             self.refute_if_wrong(after.as_ref(), now, fx);
         } else {
             self.liveness.member_changed(id, state, now.time);
+            self.drop_if_silent(id, state, now, fx);
+        }
+    }
+
+    /// A link to a member that all take for dead, and that is as silent, is of no use: without it we dial again.
+    fn drop_if_silent(&mut self, id: NodeId, state: Option<MemberState>, now: Now, fx: &mut Vec<Effect>) {
+        let link = self.links.of(id).filter(|_| state == Some(MemberState::Dead));
+        let silent = link
+            .and_then(|link| self.links.get(link))
+            .is_some_and(|l| now.time.ms_since(l.heard) > SILENT_MS);
+        if let Some(link) = link.filter(|_| silent) {
+            self.drop_link(link, now, fx);
         }
     }
 
@@ -143,7 +158,7 @@ impl Node {
                 && record.address == self.config.address
                 && record.name == self.config.name
         });
-        if !right && self.incarnation > 0 {
+        if !right && self.announced {
             self.counters.refutations += 1;
             self.raise_incarnation(wanted, now, fx);
         }
@@ -152,6 +167,7 @@ impl Node {
     fn raise_incarnation(&mut self, state: MemberState, now: Now, fx: &mut Vec<Effect>) {
         let known = self.roster.get(self.id).map_or(0, |member| member.incarnation);
         self.incarnation = known.max(self.incarnation) + 1;
+        self.announced = true;
         let own = Member {
             id: self.id,
             name: self.config.name.clone(),
@@ -170,8 +186,13 @@ impl Node {
     fn write_member(&mut self, member: Member, now: Now, fx: &mut Vec<Effect>) {
         let record = member.encode();
         // The roster takes what is within limits; a record that is not would be a broken invariant of ours.
-        let written =
-            self.write(&ScopeName::roster(), now, fx, |tx| tx.put_multi(&Member::slot(member.id), record));
+        let written = self.write(&ScopeName::roster(), now, fx, |tx| {
+            let slot = Member::slot(member.id);
+            if tx.view().kind(&slot).is_some_and(|kind| kind != damson_crdt::Kind::Multi) {
+                tx.remove(&slot); // somebody put something else there
+            }
+            tx.put_multi(&slot, record)
+        });
         debug_assert!(written.is_ok(), "the roster refused a record: {written:?}");
     }
 }

@@ -27,7 +27,7 @@ impl Node {
             Ok(message) if open => self.on_message(link, peer, message, now, fx),
             Ok(Message::Hello(hello)) => self.on_hello(link, hello, now, fx),
             Ok(Message::Welcome(welcome)) => self.on_welcome(link, &welcome, now, fx),
-            Ok(Message::Refuse(cause)) => self.on_refuse(link, cause, fx),
+            Ok(Message::Refuse(cause)) => self.on_refuse(link, cause, now, fx),
             // A frame may overtake the welcome; what it says comes again by anti-entropy.
             Ok(_) => {}
             Err(error) if error.is_unknown_variant() => self.counters.unknown += 1,
@@ -54,7 +54,7 @@ impl Node {
             Message::PingRequest { nonce, target } => self.relay_ping(peer, nonce, target, now, fx),
             Message::PingVouch { nonce, target } => self.liveness.answered(target, nonce, now.time),
             Message::Bye => self.on_bye(peer, now, fx),
-            Message::Refuse(cause) => self.on_refuse(link, cause, fx),
+            Message::Refuse(cause) => self.on_refuse(link, cause, now, fx),
             Message::Hello(_) | Message::Welcome(_) => {}
         }
     }

@@ -66,8 +66,12 @@ pub struct Node {
     broadcast: Broadcast,
     roster: Roster,
     incarnation: u64,
+    announced: bool,
     leaving: bool,
-    duplicate_of_us: bool,
+    /// When a peer last refused us because another live process has our id.
+    duplicate_since: Option<Time>,
+    /// Links open once this ticket is on disk.
+    gate: Option<u64>,
     /// Links or members have changed: look again whom to dial.
     redial: bool,
     readiness: Readiness,
@@ -148,8 +152,10 @@ impl Node {
             broadcast: Broadcast::default(),
             roster: Roster::default(),
             incarnation: 0,
+            announced: false,
             leaving: false,
-            duplicate_of_us: false,
+            duplicate_since: None,
+            gate: None,
             redial: true,
             readiness: Readiness::Joining(joined),
             next_sweep: now.time,
@@ -175,7 +181,11 @@ impl Node {
                 self.dialer.failed(&address, now.time);
                 self.redial = true;
             }
+            Input::Persisted { ticket } => self.on_persisted(ticket, now, fx),
             Input::Tick => {}
+        }
+        if std::mem::take(&mut self.scopes.forked) {
+            self.take_new_life(now, fx);
         }
         self.do_what_is_due(now, fx);
         self.settle(now, fx);
@@ -307,12 +317,12 @@ impl Node {
 
     /// May it serve? After the first sync, or alone; not while its clock is in doubt or another process has its id.
     pub fn is_ready(&self) -> bool {
-        self.readiness == Readiness::Ready && !self.clock_suspect && !self.duplicate_of_us
+        self.readiness == Readiness::Ready && !self.clock_suspect && self.duplicate_since.is_none()
     }
 
     /// Does another live process with the same node id keep it out of the cluster?
     pub fn is_duplicate(&self) -> bool {
-        self.duplicate_of_us
+        self.duplicate_since.is_some()
     }
 
     /// Is our clock far from those of most neighbours?
@@ -356,9 +366,6 @@ impl Node {
 
     /// Follows up on what changed, until nothing does: own fork, roster, traces, disk, watchers.
     fn settle(&mut self, now: Now, fx: &mut Vec<Effect>) {
-        if std::mem::take(&mut self.scopes.forked) {
-            self.take_new_life(now, fx);
-        }
         let drift = self.config.clock_drift_ms_max;
         self.clock.observe(std::mem::take(&mut self.scopes.hlc_seen), now.wall_ms, drift);
         for event in std::mem::take(&mut self.scopes.events) {

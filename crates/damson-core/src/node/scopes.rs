@@ -29,6 +29,8 @@ pub(super) struct ScopeTable {
     pub hlc_seen: Hlc,
     /// A peer knows dots of our actor that we do not.
     pub forked: bool,
+    /// We go on as the actor of before a clean stop, and no peer has confirmed yet that it is ours.
+    pub unconfirmed: bool,
     /// What is to be told.
     pub events: Vec<Event>,
     /// Bytes that could not be believed.
@@ -56,6 +58,7 @@ impl ScopeTable {
             touched: BTreeSet::new(),
             hlc_seen: Hlc::default(),
             forked: false,
+            unconfirmed: false,
             events: Vec::new(),
             refused: 0,
         }
@@ -77,7 +80,10 @@ impl ScopeTable {
             if !self.hosts(scope) || self.is_full() {
                 return None;
             }
-            let replica = Replica::new(scope.clone(), self.actor, self.config.clone(), self.rules);
+            let mut replica = Replica::new(scope.clone(), self.actor, self.config.clone(), self.rules);
+            if self.unconfirmed {
+                replica.begin_unconfirmed();
+            }
             self.replicas.insert(scope.clone(), replica);
         }
         self.replicas.get_mut(scope)
@@ -153,8 +159,9 @@ impl Scopes for ScopeTable {
         Some(behind)
     }
 
-    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize) -> Option<Vec<u8>> {
-        self.replicas.get_mut(scope)?.next_chunk(id, bytes_max).map(|chunk| encode_chunk(&chunk))
+    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize) -> Option<(Vec<u8>, bool)> {
+        let chunk = self.replicas.get_mut(scope)?.next_chunk(id, bytes_max)?;
+        Some((encode_chunk(&chunk), chunk.last.is_some()))
     }
 
     fn close(&mut self, scope: &ScopeName, id: u64) {

@@ -11,6 +11,9 @@ use crate::time::Time;
 /// How often ended keys and waiting batches are looked for, in milliseconds.
 const SWEEP_MS: u64 = 1_000;
 
+/// How long a refusal because of a second process with our id counts, in milliseconds: dials go on, and each repeats it.
+const DUPLICATE_MS: u64 = 10_000;
+
 /// Whether a node may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Readiness {
@@ -43,6 +46,8 @@ impl Node {
         self.next_sweep = now.time.plus_ms(SWEEP_MS);
         self.scopes.replicas.values_mut().for_each(|replica| _ = replica.drop_waiting(now.time));
         self.doubt_clock(fx);
+        let over = |since: &mut Time| now.time.ms_since(*since) > DUPLICATE_MS;
+        self.duplicate_since.take_if(over);
         if !self.clock_suspect {
             self.reap(now, fx);
         }

@@ -65,6 +65,11 @@ impl Replica {
         std::mem::replace(&mut self.fork, Fork { stored, ..Fork::default() })
     }
 
+    /// Is there anything on disk that a confirmation, or a new life, changes?
+    pub fn has_unconfirmed(&self) -> bool {
+        matches!(self.fork.state, State::Since(_))
+    }
+
     /// Writes that no peer has confirmed.
     pub fn unconfirmed(&self) -> u64 {
         match self.fork.state {

@@ -238,6 +238,7 @@ impl Replica {
 
     fn remember_removal(&mut self, dot: Dot, target: damson_crdt::Target) {
         let position = self.removals.push(dot, target);
+        self.outbound.values_mut().for_each(|outbound| outbound.removed(dot));
         self.changes.removals.push((position, dot));
         // In portions, so that the floor is not rewritten with each removal.
         if self.removals.len() > self.config.removals_max + self.config.removals_max / 8 {

@@ -19,6 +19,8 @@ pub struct Chunk {
     pub cells: Vec<(CellId, Cell)>,
     /// Keys that were cleared: the receiver's cells of them that were not sent are empty at the source.
     pub cleared: Vec<Key>,
+    /// Removals behind the dots that were missing.
+    pub removals: Vec<(Dot, Target)>,
     /// Present in the last chunk.
     pub last: Option<Last>,
 }
@@ -30,8 +32,6 @@ pub struct Last {
     pub whole: bool,
     /// The source's context at this instant.
     pub context: Context,
-    /// The removals behind the dots that were missing.
-    pub removals: Vec<(Dot, Target)>,
     /// The missing dots that the source's removal log cannot explain.
     pub floor: Context,
     /// The source's digest at this instant: a receiver with the same context must have the same.
@@ -43,6 +43,7 @@ pub struct Last {
 pub struct Inbound {
     staged: BTreeMap<CellId, Cell>,
     cleared: BTreeSet<Key>,
+    removals: BTreeMap<Dot, Target>,
 }
 
 /// A transfer that cannot be believed. Nothing of it was applied.
@@ -55,15 +56,28 @@ pub enum TransferError {
 }
 
 /// The sending end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Outbound {
     seen: Context,
     whole: bool,
     todo: BTreeSet<CellId>,
     cleared: BTreeSet<Key>,
+    /// Removals still to be told, those that come meanwhile included. One that the log forgets meanwhile is below the
+    /// floor that the last chunk tells.
+    removals: BTreeSet<Dot>,
 }
 
 impl Outbound {
+    fn is_empty(&self) -> bool {
+        self.todo.is_empty() && self.cleared.is_empty() && self.removals.is_empty()
+    }
+
+    pub fn removed(&mut self, dot: Dot) {
+        if !self.whole {
+            self.removals.insert(dot);
+        }
+    }
+
     pub fn changed(&mut self, id: &CellId, rules: Rules) {
         if rules.holds(Rule::StaleContext) {
             self.todo.insert(id.clone());
@@ -76,7 +90,7 @@ impl Replica {
     pub fn open_outbound(&mut self, id: u64, seen: Context) -> bool {
         let missing = self.context.minus(&seen);
         let whole = missing.meets(self.removals.floor()) && self.rules.holds(Rule::FloorIgnored);
-        let mut outbound = Outbound { seen, whole, todo: BTreeSet::new(), cleared: BTreeSet::new() };
+        let mut outbound = Outbound { seen, whole, ..Outbound::default() };
         if whole {
             outbound.todo.extend(self.live.cells().map(|(id, _)| id));
         } else {
@@ -94,10 +108,7 @@ impl Replica {
     /// The next part of a transfer, of about `bytes_max` bytes; `None` when it is not open. The last part closes it.
     pub fn next_chunk(&mut self, id: u64, bytes_max: usize) -> Option<Chunk> {
         let outbound = self.outbound.get_mut(&id)?;
-        let mut chunk = Chunk {
-            cleared: std::mem::take(&mut outbound.cleared).into_iter().collect(),
-            ..Chunk::default()
-        };
+        let mut chunk = Chunk::default();
         let mut bytes = 0;
         while bytes < bytes_max
             && let Some(id) = outbound.todo.pop_first()
@@ -107,8 +118,23 @@ impl Replica {
             bytes += cell.dots().iter().map(|live| 48 + live.payload.user_bytes()).sum::<usize>();
             chunk.cells.push((id, cell));
         }
+        while bytes < bytes_max
+            && let Some(key) = outbound.cleared.pop_first()
+        {
+            bytes += key.len();
+            chunk.cleared.push(key);
+        }
+        while bytes < bytes_max
+            && let Some(dot) = outbound.removals.pop_first()
+        {
+            let own = damson_crdt::DotRange { actor: dot.actor, first: dot.seq, last: dot.seq };
+            if let Some((_, target)) = self.removals.in_range(own).next() {
+                bytes += 40 + target.bytes();
+                chunk.removals.push((dot, target.clone()));
+            }
+        }
         let early = !self.rules.holds(Rule::EarlyContext);
-        if outbound.todo.is_empty() || early {
+        if outbound.is_empty() || early {
             let outbound = self.outbound.remove(&id)?;
             chunk.last = Some(self.last_of(&outbound));
         }
@@ -132,7 +158,7 @@ impl Replica {
         if !missing.is_empty() && self.rules.holds(Rule::StaleContext) {
             self.pass_on(&inbound, last);
         }
-        self.enter(&missing, last);
+        self.enter(&missing, &inbound, last);
         Ok(())
     }
 
@@ -144,12 +170,13 @@ impl Replica {
         for outbound in open.values_mut().filter(|outbound| !outbound.whole) {
             if last.whole {
                 outbound.whole = true;
+                outbound.removals.clear();
                 outbound.todo.extend(self.live.cells().map(|(id, _)| id));
                 continue;
             }
             outbound.todo.extend(inbound.staged.keys().cloned());
             inbound.cleared.iter().for_each(|key| self.find_target(&Target::Key(key.clone()), outbound));
-            last.removals.iter().for_each(|(_, target)| self.find_target(target, outbound));
+            inbound.removals.values().for_each(|target| self.find_target(target, outbound));
         }
         self.outbound = open;
     }
@@ -159,8 +186,9 @@ impl Replica {
             for &(first, last) in seen.pairs() {
                 let range = damson_crdt::DotRange { actor, first, last };
                 outbound.todo.extend(self.live.in_range(range).map(|(_, id)| id.clone()));
-                for (_, target) in self.removals.in_range(range) {
+                for (dot, target) in self.removals.in_range(range) {
                     self.find_target(target, outbound);
+                    outbound.removals.insert(dot);
                 }
             }
         }
@@ -180,14 +208,9 @@ impl Replica {
 
     fn last_of(&self, outbound: &Outbound) -> Last {
         let missing = self.context.minus(&outbound.seen);
-        let ranges = missing.iter().flat_map(|(actor, seen)| {
-            seen.pairs().iter().map(move |&(first, last)| damson_crdt::DotRange { actor, first, last })
-        });
-        let removals = ranges.flat_map(|range| self.removals.in_range(range));
         Last {
             whole: outbound.whole,
             context: self.context.clone(),
-            removals: removals.map(|(dot, target)| (dot, target.clone())).collect(),
             floor: missing.intersection(self.removals.floor()),
             digest: self.digest(),
         }
@@ -232,11 +255,11 @@ impl Replica {
         own.iter().for_each(|(id, cell)| self.note_traces_in(id, cell));
     }
 
-    fn enter(&mut self, missing: &Context, last: &Last) {
+    fn enter(&mut self, missing: &Context, inbound: &Inbound, last: &Last) {
         if last.whole {
             self.raise_floor_for_unexplained(missing);
         } else {
-            for (dot, target) in last.removals.iter().filter(|(dot, _)| missing.contains(*dot)) {
+            for (dot, target) in inbound.removals.iter().filter(|(dot, _)| missing.contains(**dot)) {
                 self.remember_removal(*dot, target.clone());
             }
             if self.rules.holds(Rule::LogGap) {
@@ -277,6 +300,7 @@ impl Inbound {
     pub fn stage(&mut self, chunk: Chunk) {
         self.staged.extend(chunk.cells);
         self.cleared.extend(chunk.cleared);
+        self.removals.extend(chunk.removals);
     }
 
     /// How many cells are staged.

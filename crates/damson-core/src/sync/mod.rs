@@ -17,7 +17,7 @@
 //! Contexts and chunks are opaque here: [`Scopes`] is what the node offers. Tier 3 (reconciliation by sketches) will be
 //! another kind of session between `Pull` and `Chunk`; until then a whole transfer stands in for it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use damson_crdt::NodeId;
 use rand_chacha::ChaCha8Rng;
@@ -57,8 +57,8 @@ pub trait Scopes {
     /// Opens a transfer to a peer that has seen this. `None` when the scope or the context is impossible. Says whether
     /// the peer has seen something that we have not.
     fn open(&mut self, scope: &ScopeName, id: u64, context: &[u8]) -> Option<bool>;
-    /// The next part of a transfer.
-    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize) -> Option<Vec<u8>>;
+    /// The next part of a transfer, and whether it is the last.
+    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize) -> Option<(Vec<u8>, bool)>;
     /// Gives up a transfer.
     fn close(&mut self, scope: &ScopeName, id: u64);
     /// Takes a part of the inbound transfer, and commits it with the last.
@@ -113,6 +113,8 @@ pub struct Sync {
     /// What to pull next. A peer and scope stands here once.
     wanted: VecDeque<(NodeId, ScopeName)>,
     outbound: BTreeMap<(NodeId, u64), Outbound>,
+    /// Peers of whom a pull has failed since they last told us their digests.
+    incomplete: BTreeSet<NodeId>,
     next_outbound: u64,
     counters: SyncCounters,
 }
@@ -137,9 +139,13 @@ struct Outbound {
     number: u64,
     /// The last part sent, in case it was lost.
     body: Vec<u8>,
+    /// That was the last part: the session is kept only in case it was lost.
+    ended: bool,
     used: Time,
 }
 
+/// Sessions kept in memory, ended ones included.
+const OUTBOUND_KEPT_MAX: usize = 1_024;
 /// Peers and scopes that may wait for their pull.
 const WANTED_MAX: usize = 1_024;
 
@@ -171,6 +177,7 @@ impl Sync {
             inbound: None,
             wanted: VecDeque::new(),
             outbound: BTreeMap::new(),
+            incomplete: BTreeSet::new(),
             next_outbound,
             counters: SyncCounters::default(),
         }
@@ -213,6 +220,7 @@ impl Sync {
     /// A peer is gone: its sessions end.
     pub fn peer_down(&mut self, peer: NodeId, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
         self.wanted.retain(|(wanted, _)| *wanted != peer);
+        self.incomplete.remove(&peer);
         let gone: Vec<_> = self.outbound.keys().filter(|(p, _)| *p == peer).copied().collect();
         for key in gone {
             self.close(key, scopes);
@@ -273,6 +281,7 @@ impl Sync {
             scopes.digests(peer).into_iter().map(|own| (own.scope, own.digest)).collect();
         let differing: Vec<&ScopeDigest> =
             theirs.iter().filter(|t| !t.empty && ours.get(&t.scope) != Some(&t.digest)).collect();
+        self.incomplete.remove(&peer);
         if differing.is_empty() {
             fx.push(SyncEffect::Synced(peer));
         }
@@ -299,14 +308,15 @@ impl Sync {
             return;
         }
         let id = self.next_outbound;
-        let opened = if self.outbound.len() < self.config.outbound_max {
+        let open = self.outbound.values().filter(|outbound| !outbound.ended).count();
+        let opened = if open < self.config.outbound_max && self.outbound.len() < OUTBOUND_KEPT_MAX {
             scopes.open(&scope, id, context)
         } else {
             None
         };
         let first =
             opened.and_then(|behind| Some((behind, scopes.chunk(&scope, id, self.config.chunk_bytes)?)));
-        let Some((behind, body)) = first else {
+        let Some((behind, (body, ended))) = first else {
             fx.push(SyncEffect::Send(peer, SyncMessage::Abort { session }));
             return;
         };
@@ -314,8 +324,10 @@ impl Sync {
         let message = SyncMessage::Chunk { session, transfer: id, number: 0, body: body.clone() };
         fx.push(SyncEffect::Send(peer, message));
         self.close((peer, session), scopes);
-        self.outbound
-            .insert((peer, session), Outbound { scope: scope.clone(), id, number: 0, body, used: now });
+        self.outbound.insert(
+            (peer, session),
+            Outbound { scope: scope.clone(), id, number: 0, body, ended, used: now },
+        );
         if behind {
             self.want(peer, &scope);
             self.pull_next(now, scopes, fx);
@@ -338,7 +350,9 @@ impl Sync {
         };
         if number == outbound.number + 1 {
             match scopes.chunk(&outbound.scope, outbound.id, bytes_max) {
-                Some(body) => (outbound.number, outbound.body) = (number, body),
+                Some((body, ended)) => {
+                    (outbound.number, outbound.body, outbound.ended) = (number, body, ended);
+                }
                 None => self.counters.refused += 1,
             }
         }
@@ -385,7 +399,8 @@ impl Sync {
             Staged::Done => {
                 self.inbound = None;
                 self.counters.pulled += 1;
-                if !self.wanted.iter().any(|(wanted, _)| *wanted == peer) {
+                let more = self.wanted.iter().any(|(wanted, _)| *wanted == peer);
+                if !more && !self.incomplete.contains(&peer) {
                     fx.push(SyncEffect::Synced(peer));
                 }
             }
@@ -459,7 +474,7 @@ impl Sync {
     }
 
     fn give_up(&mut self, scopes: &mut dyn Scopes) {
-        self.inbound = None;
+        self.incomplete.extend(self.inbound.take().map(|inbound| inbound.peer));
         self.counters.failed += 1;
         scopes.unstage();
     }

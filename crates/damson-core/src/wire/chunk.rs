@@ -1,8 +1,8 @@
 //! The bytes of a part of a state transfer.
 //!
 //! ```text
-//! chunk = [ [key, path, cell, ...], [cleared key, ...], last or null ]
-//! last  = [ whole, context, [removal, ...], floor, digest ]
+//! chunk = [ [key, path, cell, ...], [cleared key, ...], last or null, [removal, ...] ]
+//! last  = [ whole, context, floor, digest ]
 //! ```
 
 use damson_crdt::codec::{self, CodecError, array, null, record, skip};
@@ -16,7 +16,7 @@ use crate::replica::{Chunk, Last};
 pub fn encode_chunk(chunk: &Chunk) -> Vec<u8> {
     let mut out = Vec::new();
     let mut e = Encoder::new(&mut out);
-    e.array(3).and_then(|e| e.array(3 * chunk.cells.len() as u64)).expect("memory");
+    e.array(4).and_then(|e| e.array(3 * chunk.cells.len() as u64)).expect("memory");
     for (id, cell) in &chunk.cells {
         let e = &mut Encoder::new(&mut out);
         codec::encode_cell_id(e, id);
@@ -29,13 +29,15 @@ pub fn encode_chunk(chunk: &Chunk) -> Vec<u8> {
         Some(last) => encode_last(e, last),
         None => _ = e.null().expect("memory"),
     }
+    e.array(chunk.removals.len() as u64).expect("memory");
+    chunk.removals.iter().for_each(|(dot, target)| codec::encode_removal(e, *dot, target));
     out
 }
 
 /// Reads a part of a transfer.
 pub fn decode_chunk(bytes: &[u8], limits: &Limits) -> Result<Chunk, CodecError> {
     let d = &mut Decoder::new(bytes);
-    let unknown = record(d, 3)?;
+    let unknown = record(d, 4)?;
     let mut chunk = Chunk::default();
     let cells = array(d)?;
     if !cells.is_multiple_of(3) {
@@ -54,30 +56,27 @@ pub fn decode_chunk(bytes: &[u8], limits: &Limits) -> Result<Chunk, CodecError> 
     if !null(d)? {
         chunk.last = Some(decode_last(d, limits)?);
     }
+    for _ in 0..array(d)? {
+        chunk.removals.push(codec::decode_removal(d, limits)?);
+    }
     skip(d, unknown)?;
     Ok(chunk)
 }
 
 fn encode_last(e: &mut Encoder<&mut Vec<u8>>, last: &Last) {
-    e.array(5).and_then(|e| e.bool(last.whole)).expect("memory");
+    e.array(4).and_then(|e| e.bool(last.whole)).expect("memory");
     codec::write_context(e, &last.context);
-    e.array(last.removals.len() as u64).expect("memory");
-    last.removals.iter().for_each(|(dot, target)| codec::encode_removal(e, *dot, target));
     codec::write_context(e, &last.floor);
     e.bytes(&last.digest.0).expect("memory");
 }
 
 fn decode_last(d: &mut Decoder<'_>, limits: &Limits) -> Result<Last, CodecError> {
-    let unknown = record(d, 5)?;
+    let unknown = record(d, 4)?;
     let whole = d.bool()?;
     let context = codec::read_context(d, limits)?;
-    let mut removals = Vec::new();
-    for _ in 0..array(d)? {
-        removals.push(codec::decode_removal(d, limits)?);
-    }
     let floor = codec::read_context(d, limits)?;
     let digest =
         d.bytes()?.try_into().map_err(|_| CodecError::Impossible("a digest that is not 16 bytes"))?;
     skip(d, unknown)?;
-    Ok(Last { whole, context, removals, floor, digest: Digest(digest) })
+    Ok(Last { whole, context, floor, digest: Digest(digest) })
 }

@@ -136,6 +136,7 @@ impl Bus {
                     rows.into_iter().for_each(|row| store(&mut self.rows[at], row));
                     None
                 }
+                Effect::AwaitDisk { ticket } => Some((at, Input::Persisted { ticket })),
                 Effect::Event(event) => {
                     self.events[at].push(event);
                     None

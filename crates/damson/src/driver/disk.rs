@@ -111,7 +111,9 @@ impl Disk {
 
     /// What has failed, if anything has.
     pub fn failure(&self) -> Option<String> {
-        self.done.borrow().failure.clone()
+        let ended = self.done.has_changed().is_err();
+        let failure = self.done.borrow().failure.clone();
+        failure.or_else(|| ended.then(|| "the disk thread has ended".into()))
     }
 
     /// Waits until the queue is short enough to take more.

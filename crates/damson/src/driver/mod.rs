@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::clock::OsClock;
-use crate::transport::{LinkSender, Transport};
+use crate::transport::{LinkSender, SendError, Transport};
 use crate::watch::Watchers;
 
 pub(crate) use disk::Disk;
@@ -187,6 +187,7 @@ impl Driver {
                 Effect::Persist { scope, ticket, rows } => {
                     self.disk.persist(scope.as_ref(), Ticket(ticket), rows)
                 }
+                Effect::AwaitDisk { ticket } => _ = tokio::spawn(await_disk(self.clone(), Ticket(ticket))),
                 Effect::Changed { scope, keys } => self.watchers.changed(&scope, &keys),
                 Effect::Event(event) => self.tell(event),
             }
@@ -204,7 +205,11 @@ impl Driver {
         if let Err(error) = sender.try_send(lane.into(), frame) {
             // The peer is slower than we write, or gone. What is dropped here comes by anti-entropy.
             self.dropped.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(link = link.0, %error, "frame dropped");
+            if matches!(error, SendError::TooLarge { .. }) {
+                tracing::error!(link = link.0, %error, "a frame is over the limit and is not sent");
+            } else {
+                tracing::debug!(link = link.0, %error, "frame dropped");
+            }
         }
     }
 
@@ -216,6 +221,13 @@ impl Driver {
 
     fn deadline(&self) -> Time {
         self.state.lock().node.deadline()
+    }
+}
+
+/// Tells the node when the disk is so far. Should the disk fail, the node stays without links: it cannot keep promises.
+async fn await_disk(driver: Arc<Driver>, ticket: Ticket) {
+    if driver.disk.reached(ticket).await.is_ok() {
+        driver.input([Input::Persisted { ticket: ticket.0 }]);
     }
 }
 

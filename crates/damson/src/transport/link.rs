@@ -47,11 +47,11 @@ pub struct LinkSender {
 #[derive(Clone, Debug)]
 pub struct LinkLimits {
     /// Longest frame in bytes, sent or received; all nodes of a cluster need the same. A long frame delays urgent
-    /// frames behind it for as long as it takes on the wire. Default 24 MiB (a guess: the largest value and its
+    /// frames behind it for as long as it takes on the wire. Default 64 MiB (a guess: a few concurrent largest values and their
     /// framing).
     pub frame_bytes_max: usize,
     /// Bytes that may wait in each of the two lanes; above, sending fails with [`SendError::Full`]. More rides out
-    /// longer stalls, less notices a slow peer sooner. At least `frame_bytes_max`. Default 32 MiB (a guess).
+    /// longer stalls, less notices a slow peer sooner. At least `frame_bytes_max`. Default 64 MiB (a guess).
     pub queue_bytes_max: usize,
     /// Frames that may wait in each of the two lanes. Default 8192 (a guess).
     pub queue_frames_max: usize,
@@ -105,8 +105,8 @@ impl fmt::Debug for LinkSender {
 impl Default for LinkLimits {
     fn default() -> LinkLimits {
         LinkLimits {
-            frame_bytes_max: 24 << 20,
-            queue_bytes_max: 32 << 20,
+            frame_bytes_max: 64 << 20,
+            queue_bytes_max: 64 << 20,
             queue_frames_max: 65_536,
             incoming_bytes_max: 16 << 20,
             incoming_frames_max: 1024,
