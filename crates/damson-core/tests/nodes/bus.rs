@@ -6,6 +6,7 @@ use bytes::Bytes;
 use damson_core::crdt::NodeId;
 use damson_core::node::{Boot, Config, Effect, Event, Input, LinkId, Node};
 use damson_core::persist::{Row, Table};
+use damson_core::replica::Tx;
 use damson_core::scope::ScopeName;
 use damson_core::time::{Now, Time};
 use damson_core::wire::Message;
@@ -25,6 +26,9 @@ pub struct Bus {
     pub events: Vec<Vec<Event>>,
     /// Every frame sent, by whom.
     pub sent: Vec<(usize, Message)>,
+    /// The disk answers nobody; who waits for which ticket.
+    pub hold_disk: bool,
+    pub awaited: Vec<(usize, u64)>,
     ends: BTreeMap<End, End>,
     next_link: u64,
     ms: u64,
@@ -97,10 +101,14 @@ impl Bus {
         self.carry_out(at, fx);
     }
 
-    pub fn write(&mut self, at: usize, write: impl FnOnce(&mut damson_core::replica::Tx<'_>)) {
+    pub fn write(&mut self, at: usize, write: impl FnOnce(&mut Tx<'_>)) {
+        self.write_in(at, &scope(), write);
+    }
+
+    pub fn write_in(&mut self, at: usize, scope: &ScopeName, write: impl FnOnce(&mut Tx<'_>)) {
         let now = self.now();
         let mut fx = Vec::new();
-        let written = self.node(at).write(&scope(), now, &mut fx, |tx| {
+        let written = self.node(at).write(scope, now, &mut fx, |tx| {
             write(tx);
             Ok(())
         });
@@ -134,6 +142,10 @@ impl Bus {
                 }
                 Effect::Persist { rows, .. } => {
                     rows.into_iter().for_each(|row| store(&mut self.rows[at], row));
+                    None
+                }
+                Effect::AwaitDisk { ticket } if self.hold_disk => {
+                    self.awaited.push((at, ticket));
                     None
                 }
                 Effect::AwaitDisk { ticket } => Some((at, Input::Persisted { ticket })),
