@@ -118,6 +118,15 @@ impl Batch {
         self.first + self.ops.len() as u64 - 1
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        let of = |op: &Operation| {
+            let value = op.payload.as_ref().map_or(0, Payload::user_bytes);
+            128 + op.target.bytes() + 40 * op.kills.ranges().len() + value
+        };
+        self.ops.iter().map(of).sum()
+    }
+
     /// All its dots.
     pub fn range(&self) -> DotRange {
         DotRange { actor: self.actor, first: self.first, last: self.last() }

@@ -47,6 +47,8 @@ pub struct ReplicaConfig {
     pub removals_max: usize,
     /// Batches of one peer that may wait for what they kill. Default 1,024; what overflows comes by anti-entropy.
     pub waiting_per_peer_max: usize,
+    /// Bytes that these may take. Default 64 MiB: a few of the largest values.
+    pub waiting_bytes_per_peer_max: usize,
     /// How long a batch may wait, in milliseconds. Default 10,000: several rounds of anti-entropy.
     pub waiting_ms_max: u64,
     /// Keep a copy of every own batch until [`Replica::take_issued`] asks for it. Default false: only a simulator, whose
@@ -113,6 +115,7 @@ impl Default for ReplicaConfig {
             limits: Limits::default(),
             removals_max: 1 << 16,
             waiting_per_peer_max: 1 << 10,
+            waiting_bytes_per_peer_max: 64 << 20,
             waiting_ms_max: 10_000,
             record_issued: false,
         }
@@ -129,7 +132,7 @@ impl Replica {
             live: Live::new(Ties { me: actor.node, rules }),
             context: Context::default(),
             removals: Removals::new(),
-            waiting: Waiting::new(config.waiting_per_peer_max),
+            waiting: Waiting::new(config.waiting_per_peer_max, config.waiting_bytes_per_peer_max),
             outbound: BTreeMap::new(),
             changes: Changes::default(),
             fork: fork::Fork::default(),

@@ -14,10 +14,12 @@ pub(super) struct Waiting {
     batches: BTreeMap<u64, Waiter>,
     /// Which wait for a dot of an actor.
     by_actor: BTreeMap<Actor, BTreeSet<u64>>,
-    by_peer: BTreeMap<NodeId, usize>,
+    /// Batches and bytes of each peer.
+    by_peer: BTreeMap<NodeId, (usize, usize)>,
     names: BTreeSet<(Actor, u64)>,
     next: u64,
     per_peer_max: usize,
+    bytes_per_peer_max: usize,
 }
 
 #[derive(Debug)]
@@ -29,7 +31,7 @@ struct Waiter {
 }
 
 impl Waiting {
-    pub fn new(per_peer_max: usize) -> Self {
+    pub fn new(per_peer_max: usize, bytes_per_peer_max: usize) -> Self {
         Self {
             batches: BTreeMap::new(),
             by_actor: BTreeMap::new(),
@@ -37,6 +39,7 @@ impl Waiting {
             names: BTreeSet::new(),
             next: 0,
             per_peer_max,
+            bytes_per_peer_max,
         }
     }
 
@@ -51,11 +54,12 @@ impl Waiting {
 
     /// Keeps a batch until a dot of `needs` arrives. Gives it back when the peer has too many waiting.
     pub fn push(&mut self, batch: Batch, peer: NodeId, needs: Actor, since: Time) -> Result<(), Batch> {
-        let used = self.by_peer.entry(peer).or_default();
-        if *used >= self.per_peer_max {
+        let bytes = batch.bytes();
+        let (count, used) = self.by_peer.get(&peer).copied().unwrap_or_default();
+        if count >= self.per_peer_max || used + bytes > self.bytes_per_peer_max {
             return Err(batch);
         }
-        *used += 1;
+        self.by_peer.insert(peer, (count + 1, used + bytes));
         self.names.insert((batch.actor, batch.first));
         self.by_actor.entry(needs).or_default().insert(self.next);
         self.batches.insert(self.next, Waiter { batch, peer, since, needs });
@@ -84,9 +88,10 @@ impl Waiting {
                 self.by_actor.remove(&waiter.needs);
             }
         }
-        if let Some(used) = self.by_peer.get_mut(&waiter.peer) {
-            *used -= 1;
-            if *used == 0 {
+        if let Some((count, used)) = self.by_peer.get_mut(&waiter.peer) {
+            *count -= 1;
+            *used -= waiter.batch.bytes();
+            if *count == 0 {
                 self.by_peer.remove(&waiter.peer);
             }
         }

@@ -41,6 +41,18 @@ fn a_batch_that_overflows_is_as_if_it_had_never_come() {
 }
 
 #[test]
+fn what_waits_is_bounded_in_bytes_too() {
+    let config = ReplicaConfig { waiting_bytes_per_peer_max: 300, ..ReplicaConfig::default() };
+    let mut cluster = Cluster::with(2, Rules::default(), config);
+    let batches = chain(&mut cluster);
+    assert_eq!(cluster.receive(1, 0, &batches[2]), Applied::Waiting);
+    assert_eq!(cluster.receive(1, 0, &batches[1]), Applied::Overflowed);
+    assert_eq!(cluster.receive(1, 0, &batches[0]), Applied::New);
+    assert_eq!(cluster.receive(1, 0, &batches[1]), Applied::New);
+    cluster.check_equal(0, 1).unwrap();
+}
+
+#[test]
 fn anti_entropy_brings_what_overflowed() {
     let config = ReplicaConfig { waiting_per_peer_max: 0, ..ReplicaConfig::default() };
     let mut cluster = Cluster::with(2, Rules::default(), config);
