@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use damson_core::crdt::NodeId;
 use damson_core::node::{Boot, Config, Started};
@@ -18,6 +19,8 @@ use crate::identity::Identity;
 use crate::node::Node;
 use crate::transport::{Admission, ClusterSecret, TcpConfig, TcpTransport, Transport, TransportCounters};
 
+/// How long a start waits for another owner of its directory to end.
+const OWNER_PATIENCE: Duration = Duration::from_secs(2);
 /// Longest name and realm.
 const LABEL_BYTES_MAX: usize = 255;
 
@@ -157,14 +160,14 @@ impl NodeBuilder {
 
     /// Serves alone after this time without a contact. Default 5 s.
     #[must_use]
-    pub fn join_timeout(mut self, timeout: std::time::Duration) -> Self {
+    pub fn join_timeout(mut self, timeout: Duration) -> Self {
         self.config.join_timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         self
     }
 
     /// How far ahead a time may lie to be absorbed. Default 10 s.
     #[must_use]
-    pub fn max_clock_drift(mut self, drift: std::time::Duration) -> Self {
+    pub fn max_clock_drift(mut self, drift: Duration) -> Self {
         self.config.clock_drift_ms_max = u64::try_from(drift.as_millis()).unwrap_or(u64::MAX);
         self
     }
@@ -206,7 +209,7 @@ impl NodeBuilder {
         let clock = OsClock::new();
         let Self { mut config, listen, data_dir, identity, transport, counters, admission, sync, sync_of } =
             self;
-        let mut opened = open(data_dir)?;
+        let mut opened = open(data_dir).await?;
         let identity = match (identity, &opened.dir) {
             (Some(identity), _) => identity,
             (None, Some(dir)) => Identity::load_or_create(dir.path().join("node.key"))?,
@@ -251,16 +254,29 @@ fn is_loopback(address: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn open(path: Option<PathBuf>) -> Result<Opened, StoreError> {
+async fn open(path: Option<PathBuf>) -> Result<Opened, StoreError> {
     let Some(path) = path else {
         return Ok(Opened { store: Box::new(MemoryStore::new()), dir: None, mark: None });
     };
-    let dir = DataDir::open(path)?;
+    let dir = take_dir(&path).await?;
     let store = match FjallStore::open(&dir) {
         Err(StoreError::Damaged { .. }) => return reopen_empty(dir),
         store => store?,
     };
     Ok(Opened { store: Box::new(store), dir: Some(dir), mark: None })
+}
+
+/// A process that was just killed holds its directory until the system has cleared it away: a restart waits for that.
+async fn take_dir(path: &Path) -> Result<DataDir, StoreError> {
+    let began = Instant::now();
+    loop {
+        match DataDir::open(path) {
+            Err(StoreError::AlreadyOwned { .. }) if began.elapsed() < OWNER_PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            taken => return taken,
+        }
+    }
 }
 
 /// Keeps a damaged database as evidence and begins empty: what is not held must not be claimed (rule 11).

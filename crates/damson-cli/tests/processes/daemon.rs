@@ -118,6 +118,11 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    /// kill -9, without waiting for its end.
+    pub fn kill_without_waiting(&mut self) {
+        self.child.kill().unwrap();
+    }
+
     /// SIGTERM; it must end with status 0.
     pub fn stop(&mut self) {
         self.signal("-TERM");

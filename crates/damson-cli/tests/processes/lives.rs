@@ -31,6 +31,17 @@ fn a_clean_restart_keeps_the_life_and_a_crash_begins_a_new_one() {
 }
 
 #[test]
+fn a_start_right_behind_a_kill_waits_for_the_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Daemon::start(root.path(), "solo", &[]);
+    for n in 1..=5 {
+        assert_eq!(node.command(&["INCR", "n"]), Reply::Int(n));
+        node.kill_without_waiting();
+        node.restart(&[]);
+    }
+}
+
+#[test]
 fn acknowledged_writes_survive_kill_9_under_load() {
     let root = tempfile::tempdir().unwrap();
     let mut node = Daemon::start(root.path(), "solo", &[]);
