@@ -50,6 +50,8 @@ pub(crate) struct Disk {
 struct Done {
     ticket: u64,
     failure: Option<String>,
+    /// The thread has ended as it was told to.
+    stopped: bool,
 }
 
 enum Job {
@@ -111,7 +113,7 @@ impl Disk {
 
     /// What has failed, if anything has.
     pub fn failure(&self) -> Option<String> {
-        let ended = self.done.has_changed().is_err();
+        let ended = self.done.has_changed().is_err() && !self.done.borrow().stopped;
         let failure = self.done.borrow().failure.clone();
         failure.or_else(|| ended.then(|| "the disk thread has ended".into()))
     }
@@ -154,6 +156,7 @@ impl Worker {
             let Some(job) = job else { break };
             if let Some((mark, done)) = self.commit_with_queued(job, queue) {
                 let result = self.store.leave_mark(&mark).map_err(|error| error.to_string());
+                self.done.send_modify(|done| done.stopped = true);
                 // The one who stopped the node may have gone.
                 let _ = done.send(result);
                 return;
