@@ -24,8 +24,8 @@ const SHELL_ONLY: &[&str] =
 const CORE_MODULES: &[(&str, &[&str])] = &[
     ("replica", &["sync", "membership", "broadcast", "node", "wire"]),
     ("sync", &["replica", "membership", "broadcast", "node"]),
-    ("membership", &["sync", "broadcast", "node", "wire"]),
-    ("broadcast", &["sync", "membership", "replica", "node", "wire"]),
+    ("membership", &["sync", "broadcast", "node"]),
+    ("broadcast", &["sync", "membership", "replica", "node"]),
     ("wire", &["sync", "membership", "broadcast", "node"]),
 ];
 

@@ -605,7 +605,7 @@ fn is_part(frame: &[u8]) -> bool {
 
 fn pushed_by(frame: &[u8], config: &ReplicaConfig) -> Option<(ScopeName, Vec<Batch>)> {
     match Message::decode(frame).ok()? {
-        Message::Push { scope, batches } => {
+        Message::Push { scope, batches, .. } => {
             Some((scope, codec::decode_batches(&batches, &config.limits).ok()?))
         }
         _ => None,

@@ -199,7 +199,7 @@ impl Counters {
         Self {
             node: node.counters(),
             sync: node.sync_counters(),
-            pushed: node.pushed(),
+            pushed: node.broadcast_counters().payloads_sent,
             bytes_in: load(|t| t.bytes_in.load(Ordering::Relaxed)),
             bytes_out: load(|t| t.bytes_out.load(Ordering::Relaxed)),
             links_refused: load(|t| {

@@ -1,29 +1,372 @@
-//! How a new delta reaches the other members at once.
+//! How a new delta reaches the other members at once: along trees, with announcements across the other links.
 //!
-//! In a small cluster all members are linked, and the author pushes directly to each that hosts the scope: every payload
-//! crosses one link once, and nobody forwards. Larger clusters will broadcast along trees behind this same seam. What a
-//! push misses, anti-entropy brings. Payloads are opaque here.
+//! Plumtree (Leitao, Pereira, Rodrigues, "Epidemic Broadcast Trees", SRDS 2007) with a tree for each author. A payload is
+//! pushed along its author's tree, so that it crosses each of the tree's links once; across the other links goes, later
+//! and for many at once, the announcement that one has it. Who hears of a payload and does not get it in time asks for it
+//! (*graft*). Trees are not grown by flooding: distance vectors (`trees`) know them before an author's first message, by
+//! measured delay, and repair them when links come and go. A duplicate shows that a neighbour is mistaken about us: it is
+//! told (*prune*). A small cluster in which all are linked is the special case of trees of height one.
+//!
+//! ```text
+//!   own or new payload --> deliver --> Push to the children, announcements for the others
+//!   Have --> missing, after a time by the link's round trip --> Graft --> Push from the log
+//!   Vector --> trees
+//! ```
+//!
+//! Payloads are opaque here; numbers are those of their operations, so that what is known is known by the replicas
+//! ([`Known`]) and not by a cache. What all this misses, anti-entropy brings.
 
-use damson_crdt::NodeId;
+mod config;
+mod lazy;
+mod log;
+mod sources;
+mod trees;
 
-/// To whom a payload goes.
-#[derive(Debug, Default)]
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use damson_crdt::{Actor, DotRange, NodeId};
+
+use crate::scope::ScopeName;
+use crate::time::Time;
+use crate::wire::{Have, Want};
+
+pub use config::{BroadcastConfig, BroadcastCounters};
+pub use sources::SourceTable;
+
+use lazy::{LazyLink, Missing};
+use log::{Log, Logged};
+use trees::Trees;
+
+/// The operations of one author in one scope.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Stream {
+    scope: ScopeName,
+    actor: Actor,
+}
+
+/// A payload, and what it holds.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The scope.
+    pub scope: ScopeName,
+    /// The operations.
+    pub range: DotRange,
+    /// Links from the author to us; 0 at the author.
+    pub round: u8,
+    /// The bytes.
+    pub payload: Bytes,
+}
+
+/// What the node knows already.
+pub trait Known {
+    /// Is this operation known, or does it wait to be applied?
+    fn holds(&self, scope: &ScopeName, actor: Actor, number: u64) -> bool;
+    /// The first operation of this author that is not known.
+    fn first_missing(&self, scope: &ScopeName, actor: Actor) -> u64;
+}
+
+/// Something to do.
+#[derive(Debug, Clone)]
+pub enum BroadcastEffect {
+    /// Push a payload to these neighbours.
+    Push {
+        /// To whom.
+        to: Vec<NodeId>,
+        /// The scope.
+        scope: ScopeName,
+        /// Links from the author to them.
+        round: u8,
+        /// The bytes.
+        payload: Bytes,
+    },
+    /// Announce.
+    Have(NodeId, Vec<Have>),
+    /// Ask.
+    Graft(NodeId, Vec<Want>),
+    /// Tell distances.
+    Vector(NodeId, Vec<u8>),
+    /// Nobody gave what this neighbour announced: begin anti-entropy with it.
+    Sync(NodeId),
+}
+
+/// Entries that are looked at in one message.
+const ENTRIES_MAX: usize = 4_096;
+/// What one request is answered with, in bytes.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// The state machine.
+#[derive(Debug)]
 pub struct Broadcast {
-    pushed: u64,
+    config: BroadcastConfig,
+    trees: Trees,
+    links: BTreeMap<NodeId, LazyLink>,
+    missing: BTreeMap<Stream, Missing>,
+    log: Log,
+    alert_until: Time,
+    counters: BroadcastCounters,
 }
 
 impl Broadcast {
-    /// The peers to which an own delta is pushed: all that are linked and host its scope.
-    pub fn eager<'a>(
-        &'a mut self,
-        linked: impl Iterator<Item = NodeId> + 'a,
-        hosts: impl Fn(NodeId) -> bool + 'a,
-    ) -> impl Iterator<Item = NodeId> + 'a {
-        linked.filter(move |peer| hosts(*peer)).inspect(|_| self.pushed += 1)
+    /// A state machine for a node. `sources` is a table to begin with.
+    pub fn new(config: BroadcastConfig, own: NodeId, sources: Option<Arc<SourceTable>>) -> Self {
+        let trees = Trees::new(own, sources.unwrap_or_default(), config.sources_max);
+        Self {
+            config,
+            trees,
+            links: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            log: Log::default(),
+            alert_until: Time::default(),
+            counters: BroadcastCounters::default(),
+        }
     }
 
-    /// Payloads pushed since the start, counted for each peer.
-    pub fn pushed(&self) -> u64 {
-        self.pushed
+    /// What was done so far.
+    pub fn counters(&self) -> BroadcastCounters {
+        self.counters
     }
+
+    /// How far an author is, in milliseconds and hops; `None` when no path is known.
+    pub fn distance(&self, author: NodeId) -> Option<(u16, u16)> {
+        self.trees.distance(author)
+    }
+
+    /// The neighbour over which this author's payloads come.
+    pub fn parent(&self, author: NodeId) -> Option<NodeId> {
+        self.trees.parent(author)
+    }
+
+    /// The neighbours to which this author's payloads go on.
+    pub fn children(&self, author: NodeId) -> Vec<NodeId> {
+        self.trees.children(author)
+    }
+
+    /// When [`Broadcast::tick`] wants to be called.
+    pub fn deadline(&self) -> Time {
+        let links = self.links.values().filter_map(|link| link.due);
+        let missing = self.missing.values().map(|missing| missing.due);
+        links.chain(missing).fold(self.trees.deadline(), Time::min)
+    }
+
+    /// A neighbour more: it is told distances, and what is recent.
+    pub fn link_up(&mut self, peer: NodeId, round_trip_us: u64, now: Time) {
+        self.trees.link_up(peer, delay_ms(round_trip_us));
+        self.trees.schedule(now, self.config.vector_hold_ms);
+        let mut link = LazyLink::default();
+        self.log.trim(now, &self.config);
+        let due = now.plus_ms(self.config.alert_ms);
+        self.log.latest().iter().for_each(|(stream, last)| _ = link.plan(stream, *last, due));
+        self.links.insert(peer, link);
+        self.alert(now);
+    }
+
+    /// A neighbour less.
+    pub fn link_down(&mut self, peer: NodeId, now: Time) {
+        if self.links.remove(&peer).is_some() {
+            self.trees.link_down(peer);
+            self.trees.schedule(now, self.config.vector_hold_ms);
+            self.alert(now);
+        }
+    }
+
+    /// A link's round trip was measured. Small changes are no reason to tell everyone.
+    pub fn measured(&mut self, peer: NodeId, round_trip_us: u64, now: Time) {
+        let (Some(old), new) = (self.trees.delay_ms(peer), delay_ms(round_trip_us)) else { return };
+        if old.abs_diff(new) > 1 + old.max(new) / 4 {
+            self.trees.measured(peer, new);
+            self.trees.schedule(now, self.config.vector_hold_ms);
+        }
+    }
+
+    /// A payload that is new here, our own or from a neighbour: it goes on.
+    pub fn deliver(&mut self, item: Item, from: Option<NodeId>, now: Time, fx: &mut Vec<BroadcastEffect>) {
+        let Item { scope, range, round, payload } = item;
+        let stream = Stream::new(&scope, range.actor);
+        if self.missing.get(&stream).is_some_and(|missing| missing.last <= range.last) {
+            self.missing.remove(&stream);
+        }
+        let to = self.trees.forward(range.actor.node, from);
+        let due =
+            now.plus_ms(if now < self.alert_until { self.config.alert_ms } else { self.config.calm_ms });
+        for (peer, link) in &mut self.links {
+            if Some(*peer) == from || to.contains(peer) {
+                link.knows(&stream, range.last);
+            } else if link.plan(&stream, range.last, due) >= self.config.haves_max {
+                link.due = Some(now);
+            }
+        }
+        let logged = Logged { last: range.last, round, payload: payload.clone() };
+        self.log.push(stream, range.first, logged, now, &self.config);
+        if !to.is_empty() {
+            self.push(to, scope, round, payload, fx);
+        }
+        self.counters.payloads_received += u64::from(from.is_some());
+    }
+
+    /// A payload that was known came: the neighbour need not be told, and if it took us for its child it was mistaken.
+    pub fn duplicate(&mut self, from: NodeId, scope: &ScopeName, range: DotRange, now: Time) {
+        self.counters.payloads_received += 1;
+        self.counters.duplicates += 1;
+        if let Some(link) = self.links.get_mut(&from) {
+            link.knows(&Stream::new(scope, range.actor), range.last);
+        }
+        let author = range.actor.node;
+        if self.trees.parent(author) != Some(from) {
+            self.counters.prunes_sent += 1;
+            self.trees.remind(from, author);
+            self.trees.schedule(now, 0);
+        }
+    }
+
+    /// A neighbour announces.
+    pub fn on_have(&mut self, from: NodeId, haves: &[Have], known: &dyn Known, now: Time) {
+        if !self.links.contains_key(&from) {
+            self.counters.refused += 1;
+            return;
+        }
+        for have in haves.iter().take(ENTRIES_MAX) {
+            let stream = Stream::new(&have.scope, have.actor);
+            self.links.get_mut(&from).expect("checked above").knows(&stream, have.last);
+            if known.holds(&have.scope, have.actor, have.last) {
+                continue;
+            }
+            if self.trees.parent(have.actor.node) == Some(from) {
+                // It does not push to us: it does not know that we are its child.
+                self.trees.remind(from, have.actor.node);
+            }
+            self.note_missing(stream, have.last, from, now);
+        }
+        self.trees.schedule(now, 0);
+    }
+
+    /// A neighbour asks.
+    pub fn on_graft(&mut self, from: NodeId, wants: &[Want], now: Time, fx: &mut Vec<BroadcastEffect>) {
+        if !self.links.contains_key(&from) {
+            self.counters.refused += 1;
+            return;
+        }
+        self.alert(now);
+        let mut bytes = 0;
+        let mut answers = Vec::new();
+        for want in wants.iter().take(ENTRIES_MAX) {
+            let stream = Stream::new(&want.scope, want.actor);
+            for logged in self.log.range(&stream, want.first, want.last) {
+                bytes += logged.payload.len();
+                if bytes > ANSWER_BYTES_MAX {
+                    break;
+                }
+                answers.push((want.scope.clone(), logged.round, logged.payload.clone()));
+            }
+        }
+        answers
+            .into_iter()
+            .for_each(|(scope, round, payload)| self.push(vec![from], scope, round, payload, fx));
+    }
+
+    /// A neighbour tells distances.
+    pub fn on_vector(&mut self, from: NodeId, bytes: &[u8], now: Time) {
+        self.counters.refused += self.trees.hear(from, bytes);
+        self.trees.schedule(now, self.config.vector_hold_ms);
+    }
+
+    /// Announcements that ride on a probe.
+    pub fn ride(&mut self, peer: NodeId) -> Option<Vec<Have>> {
+        let haves = self.links.get_mut(&peer)?.take(self.config.ride_max);
+        (!haves.is_empty()).then_some(haves)
+    }
+
+    /// Does what is due: announces, asks, tells distances.
+    pub fn tick(&mut self, now: Time, known: &dyn Known, fx: &mut Vec<BroadcastEffect>) {
+        for (peer, link) in &mut self.links {
+            while link.due.is_some_and(|due| due <= now) {
+                self.counters.announcements_sent += 1;
+                fx.push(BroadcastEffect::Have(*peer, link.take(self.config.haves_max)));
+            }
+        }
+        self.graft_missing(now, known, fx);
+        let (max, rate) = (self.config.vector_max, self.config.vector_bytes_per_s);
+        for (peer, bytes) in self.trees.take_due(now, max, rate) {
+            self.counters.vectors_sent += 1;
+            self.counters.vector_bytes_sent += bytes.len() as u64;
+            fx.push(BroadcastEffect::Vector(peer, bytes));
+        }
+    }
+
+    fn note_missing(&mut self, stream: Stream, last: u64, from: NodeId, now: Time) {
+        let due = now.plus_ms(graft_ms(&self.trees, &self.config, from));
+        if let Some(missing) = self.missing.get_mut(&stream) {
+            missing.announced(from, last);
+            return;
+        }
+        if self.missing.len() >= self.config.missing_max {
+            self.counters.dropped += 1;
+            return;
+        }
+        let announcers = [from].into();
+        self.missing.insert(stream, Missing { last, announcers, due, asked: None });
+    }
+
+    /// Asks the next announcer of each payload that did not come; when none is left, anti-entropy has to bring it.
+    fn graft_missing(&mut self, now: Time, known: &dyn Known, fx: &mut Vec<BroadcastEffect>) {
+        let due: Vec<Stream> =
+            self.missing.iter().filter(|(_, m)| m.due <= now).map(|(stream, _)| stream.clone()).collect();
+        let mut wants: BTreeMap<NodeId, Vec<Want>> = BTreeMap::new();
+        for stream in due {
+            let missing = self.missing.get_mut(&stream).expect("listed above");
+            if known.holds(&stream.scope, stream.actor, missing.last) {
+                self.missing.remove(&stream);
+                continue;
+            }
+            let next = std::iter::from_fn(|| missing.announcers.pop_front());
+            let Some(next) = next.into_iter().find(|peer| self.links.contains_key(peer)) else {
+                fx.extend(missing.asked.map(BroadcastEffect::Sync));
+                self.missing.remove(&stream);
+                continue;
+            };
+            missing.asked = Some(next);
+            let (first, last) = (known.first_missing(&stream.scope, stream.actor), missing.last);
+            let patience = 2 * graft_ms(&self.trees, &self.config, next) + self.config.alert_ms;
+            missing.due = now.plus_ms(patience);
+            let want = Want { scope: stream.scope, actor: stream.actor, first: first.min(last), last };
+            wants.entry(next).or_default().push(want);
+        }
+        for (peer, wants) in wants {
+            self.counters.grafts_sent += 1;
+            self.alert(now);
+            fx.push(BroadcastEffect::Graft(peer, wants));
+        }
+    }
+
+    fn push(
+        &mut self,
+        to: Vec<NodeId>,
+        scope: ScopeName,
+        round: u8,
+        payload: Bytes,
+        fx: &mut Vec<BroadcastEffect>,
+    ) {
+        self.counters.payloads_sent += to.len() as u64;
+        fx.push(BroadcastEffect::Push { to, scope, round: round.saturating_add(1), payload });
+    }
+
+    /// Something is not as it was: announcements do not wait.
+    fn alert(&mut self, now: Time) {
+        self.alert_until = now.plus_ms(self.config.alert_span_ms);
+        let soon = now.plus_ms(self.config.alert_ms);
+        for link in self.links.values_mut() {
+            link.due = link.due.map(|due| due.min(soon));
+        }
+    }
+}
+
+/// How long a payload that a neighbour has announced is given to come by itself: one and a half round trips.
+fn graft_ms(trees: &Trees, config: &BroadcastConfig, peer: NodeId) -> u64 {
+    let delay = u64::from(trees.delay_ms(peer).unwrap_or_default());
+    (delay * 3).max(config.graft_ms_min)
+}
+
+fn delay_ms(round_trip_us: u64) -> u16 {
+    u16::try_from(round_trip_us.saturating_add(1_000) / 2_000).unwrap_or(u16::MAX)
 }

@@ -78,6 +78,7 @@ pub struct Liveness {
 #[derive(Debug)]
 struct Probe {
     target: NodeId,
+    sent: Time,
     asked: Option<Time>,
     fails: Time,
 }
@@ -87,6 +88,9 @@ struct Suspicion {
     since: Time,
     ends: Time,
 }
+
+/// Those who only stand in for a judge spread over so many times of suspicion.
+const FALLBACK_SPREAD: u64 = 10;
 
 impl Default for LivenessConfig {
     fn default() -> Self {
@@ -128,12 +132,20 @@ impl Liveness {
         self.heard.insert(peer, now);
     }
 
-    /// A probe was answered, by the member itself or by one that we asked.
-    pub fn answered(&mut self, target: NodeId, nonce: u64, now: Time) {
-        if self.probes.get(&nonce).is_some_and(|probe| probe.target == target) {
-            self.probes.remove(&nonce);
-            self.health = self.health.saturating_sub(1);
-            self.heard.insert(target, now);
+    /// A probe was answered, by the member itself or by one that we asked. Returns the time that a direct one took, in
+    /// microseconds.
+    pub fn answered(&mut self, target: NodeId, nonce: u64, now: Time) -> Option<u64> {
+        self.probes.get(&nonce).filter(|probe| probe.target == target)?;
+        let probe = self.probes.remove(&nonce)?;
+        self.health = self.health.saturating_sub(1);
+        self.heard.insert(target, now);
+        probe.asked.map(|_| now.0.saturating_sub(probe.sent.0))
+    }
+
+    /// A peer's link is closed: what it said last is not kept.
+    pub fn closed(&mut self, peer: NodeId) {
+        if !self.suspects.contains_key(&peer) {
+            self.heard.remove(&peer);
         }
     }
 
@@ -143,11 +155,14 @@ impl Liveness {
         self.ask_others(nonce, others, fx);
     }
 
-    /// A member's record changed.
-    pub fn member_changed(&mut self, id: NodeId, state: Option<MemberState>, now: Time) {
+    /// A member's record changed. A suspect is judged by the one who suspects it (`ours`); should that one be gone, by
+    /// somebody else, later and not by all at once.
+    pub fn member_changed(&mut self, id: NodeId, state: Option<MemberState>, ours: bool, now: Time) {
         match state {
             Some(MemberState::Suspect) => {
-                let ends = now.plus_ms(self.stretched(self.config.suspicion_ms));
+                let own = self.stretched(self.config.suspicion_ms);
+                let wait = if ours { own } else { own * 3 + self.draw(own * FALLBACK_SPREAD) };
+                let ends = now.plus_ms(wait);
                 self.suspects.entry(id).or_insert(Suspicion { since: now, ends });
             }
             Some(MemberState::Alive) => _ = self.suspects.remove(&id),
@@ -186,7 +201,7 @@ impl Liveness {
         self.next_nonce += 1;
         let asked = now.plus_ms(self.stretched(self.config.timeout_ms));
         let fails = now.plus_ms(self.stretched(self.config.period_ms));
-        self.probes.insert(nonce, Probe { target, asked: Some(asked), fails });
+        self.probes.insert(nonce, Probe { target, sent: now, asked: Some(asked), fails });
         nonce
     }
 
@@ -298,9 +313,11 @@ mod tests {
             machine.tick(now, &[id(1), id(2)], linked, &mut fx);
             for effect in &fx {
                 match effect {
-                    LivenessEffect::Ping { peer, nonce } if answers => machine.answered(*peer, *nonce, now),
+                    LivenessEffect::Ping { peer, nonce } if answers => {
+                        machine.answered(*peer, *nonce, now);
+                    }
                     LivenessEffect::Judge { target, state } => {
-                        machine.member_changed(*target, Some(*state), now)
+                        machine.member_changed(*target, Some(*state), true, now)
                     }
                     _ => {}
                 }
@@ -331,7 +348,7 @@ mod tests {
     #[test]
     fn a_suspect_that_was_heard_is_not_declared_dead() {
         let mut machine = machine();
-        machine.member_changed(id(1), Some(MemberState::Suspect), Time(1));
+        machine.member_changed(id(1), Some(MemberState::Suspect), true, Time(1));
         machine.heard(id(1), Time(1).plus_ms(1_000));
         let mut fx = Vec::new();
         machine.tick(Time(1).plus_ms(1_500), &[], &[], &mut fx);

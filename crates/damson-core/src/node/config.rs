@@ -1,8 +1,11 @@
 //! What a node is told at its start.
 
+use std::sync::Arc;
+
 use damson_crdt::Rules;
 
-use crate::membership::LivenessConfig;
+use crate::broadcast::{BroadcastConfig, SourceTable};
+use crate::membership::{LivenessConfig, OverlayConfig};
 use crate::replica::ReplicaConfig;
 use crate::scope::ScopeName;
 use crate::sync::SyncConfig;
@@ -43,6 +46,17 @@ pub struct Config {
     pub liveness: LivenessConfig,
     /// Dialling.
     pub dial: DialConfig,
+    /// Which members are linked.
+    pub overlay: OverlayConfig,
+    /// Pushes, trees and announcements.
+    pub broadcast: BroadcastConfig,
+    /// Keep the roster. Default. Without it nobody is judged and nobody known but the overlay's views: for simulations in
+    /// which the rosters of all nodes would not fit into memory.
+    pub roster: bool,
+    /// Possible authors to begin with. A simulator shares one table among its nodes.
+    pub sources: Option<Arc<SourceTable>>,
+    /// Tell each batch that the broadcast delivers, as [`Event::Delivered`](super::Event::Delivered). Default no.
+    pub trace_deliveries: bool,
     /// The rules in force. Only simulators break one.
     pub rules: Rules,
 }
@@ -66,6 +80,11 @@ impl Config {
             sync: SyncConfig::default(),
             liveness: LivenessConfig::default(),
             dial: DialConfig::default(),
+            overlay: OverlayConfig::default(),
+            broadcast: BroadcastConfig::default(),
+            roster: true,
+            sources: None,
+            trace_deliveries: false,
             rules: Rules::default(),
         }
     }

@@ -82,6 +82,20 @@ impl Dialer {
         due
     }
 
+    /// Somebody needs this address now, once. False when it is being dialled already.
+    pub fn dial_now(&mut self, address: &str, now: Time) -> bool {
+        let backoff_ms = self.config.backoff_ms_min;
+        let attempt = self.attempts.entry(address.to_string()).or_insert(Attempt {
+            next: now,
+            backoff_ms,
+            under_way: false,
+            wanted: false,
+            dialed: now,
+        });
+        attempt.dialed = now;
+        !std::mem::replace(&mut attempt.under_way, true)
+    }
+
     /// A dial has failed, or its link was closed before it was of use.
     pub fn failed(&mut self, address: &str, now: Time) {
         let spread = self.rng.next_u64() % 100;

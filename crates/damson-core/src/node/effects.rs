@@ -1,7 +1,7 @@
 //! What goes into a node, and what comes out.
 
 use bytes::Bytes;
-use damson_crdt::{Digest, Key, Life, NodeId};
+use damson_crdt::{Actor, Digest, Key, Life, NodeId};
 
 use crate::membership::MemberState;
 use crate::persist::Row;
@@ -158,6 +158,20 @@ pub enum Event {
         peer: NodeId,
         /// How far ahead, in milliseconds.
         ahead_ms: u64,
+    },
+    /// The broadcast has brought a batch that was new, while
+    /// [`Config::trace_deliveries`](super::Config::trace_deliveries) is set.
+    Delivered {
+        /// The scope.
+        scope: ScopeName,
+        /// The author.
+        actor: Actor,
+        /// Its last operation.
+        last: u64,
+        /// Links from the author to us.
+        round: u8,
+        /// The neighbour that pushed it.
+        from: NodeId,
     },
     /// Our clock is further than `max_clock_drift` from those of most neighbours (`true`), or no longer.
     ClockSuspect(bool),

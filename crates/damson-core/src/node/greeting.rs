@@ -32,7 +32,9 @@ impl Node {
             welcomed: false,
             open: false,
             contested: false,
+            began: now.time,
             heard: now.time,
+            round_trip_us: 0,
         };
         self.links.insert(id, link, now.time.plus_ms(GREETING_MS_MAX));
         send_on(id, Lane::Urgent, &Message::Hello(self.hello()), fx);
@@ -75,7 +77,9 @@ impl Node {
             return;
         }
         self.compare_lives(&welcome.known, now, fx);
-        self.links.get_mut(id).expect("looked up above").welcomed = true;
+        let link = self.links.get_mut(id).expect("looked up above");
+        link.welcomed = true;
+        link.round_trip_us = now.time.0.saturating_sub(link.began.0);
         self.open_if_greeted(id, now, fx);
     }
 
@@ -229,6 +233,7 @@ impl Node {
         self.redial = true;
         self.liveness.heard(peer, now.time);
         self.peer_found(peer, fx);
+        self.offer_link(id, now, fx);
     }
 
     /// Of two links between the same two processes the one dialled by the smaller id stays, as both sides see it. Of two
@@ -246,8 +251,8 @@ impl Node {
         let link = self.links.get_mut(id).expect("the caller looked it up");
         link.contested = true;
         self.links.wait_until(id, now.time.plus_ms(CONTEST_MS));
-        let beat = self.beat(0, now);
-        send_on(rival, Lane::Urgent, &Message::Ping(beat), fx);
+        let beat = self.beat(self.links.get(rival).map_or(self.id, |link| link.peer), 0, now);
+        send_on(rival, Lane::Urgent, &Message::Ping(beat, None), fx);
     }
 
     fn contestants(&self, peer: NodeId) -> Vec<LinkId> {

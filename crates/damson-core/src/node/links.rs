@@ -21,8 +21,12 @@ pub(super) struct Link {
     pub open: bool,
     /// Another process claims the same id on another link; that one has been probed.
     pub contested: bool,
+    /// When it came up.
+    pub began: Time,
     /// When a frame came last.
     pub heard: Time,
+    /// The measured round trip, smoothed, in microseconds.
+    pub round_trip_us: u64,
 }
 
 #[derive(Debug, Default)]

@@ -1,12 +1,10 @@
 //! The roster's records: our own, and what we judge of others.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use damson_crdt::{Key, NodeId};
 
 use super::effects::{Effect, Event};
 use super::{Node, Now};
-use crate::membership::{LivenessEffect, Member, MemberState};
+use crate::membership::{LivenessEffect, Member, MemberState, OverlayInput};
 use crate::scope::ScopeName;
 use crate::wire::{Message, VERSION_MAX};
 
@@ -68,7 +66,11 @@ impl Node {
         if id == self.id {
             self.refute_if_wrong(after.as_ref(), now, fx);
         } else {
-            self.liveness.member_changed(id, state, now.time);
+            let ours = after.as_ref().is_some_and(|member| member.judged_by == Some(self.id));
+            self.liveness.member_changed(id, state, ours, now.time);
+            if state.is_none_or(|state| !state.is_present()) {
+                self.overlay_input(OverlayInput::Gone(id), now, fx);
+            }
             self.drop_if_silent(id, state, now, fx);
         }
     }
@@ -85,11 +87,17 @@ impl Node {
     }
 
     pub(super) fn tick_liveness(&mut self, now: Now, fx: &mut Vec<Effect>) {
-        let members: Vec<NodeId> =
-            self.roster.iter().filter(|m| m.id != self.id && m.state.is_present()).map(|m| m.id).collect();
-        let linked: Vec<NodeId> = self.links.peers().collect();
+        let neighbors: Vec<NodeId> = self.overlay.active().collect();
         let mut effects = Vec::new();
-        self.liveness.tick(now.time, &members, &linked, &mut effects);
+        self.liveness.tick(now.time, &neighbors, &neighbors, &mut effects);
+        self.carry_out(&effects, now, fx);
+    }
+
+    /// A member may be gone: others are asked to reach it.
+    pub(super) fn probe_through_others(&mut self, id: NodeId, now: Now, fx: &mut Vec<Effect>) {
+        let others: Vec<NodeId> = self.overlay.active().collect();
+        let mut effects = Vec::new();
+        self.liveness.link_down(id, now.time, &others, &mut effects);
         self.carry_out(&effects, now, fx);
     }
 
@@ -97,8 +105,9 @@ impl Node {
         for effect in effects {
             match *effect {
                 LivenessEffect::Ping { peer, nonce } => {
-                    let beat = self.beat(nonce, now);
-                    self.send(peer, Lane::Urgent, &Message::Ping(beat), fx);
+                    let beat = self.beat(peer, nonce, now);
+                    let rides = self.broadcast.ride(peer);
+                    self.send(peer, Lane::Urgent, &Message::Ping(beat, rides), fx);
                 }
                 LivenessEffect::Ask { via, target, nonce } => {
                     self.send(via, Lane::Urgent, &Message::PingRequest { nonce, target }, fx);
@@ -106,29 +115,6 @@ impl Node {
                 LivenessEffect::Judge { target, state } => self.judge(target, state, now, fx),
             }
         }
-    }
-
-    /// Addresses to dial: members without a link, and contacts that led nowhere. True where the other may dial first.
-    pub(super) fn wanted_addresses(&self) -> BTreeMap<String, bool> {
-        let mut wanted = BTreeMap::new();
-        let mut taken: BTreeSet<&str> = BTreeSet::new();
-        for peer in self.links.peers() {
-            taken.extend(self.roster.get(peer).map(|member| member.address.as_str()));
-            taken.extend(self.links.hello_of(peer).map(|hello| hello.address.as_str()));
-        }
-        for member in self.roster.iter().filter(|m| m.id != self.id && self.links.of(m.id).is_none()) {
-            let dialable = member.state != MemberState::Left && !member.address.is_empty();
-            if dialable && !taken.contains(member.address.as_str()) && member.address != self.config.address {
-                wanted.insert(member.address.clone(), self.id > member.id);
-            }
-        }
-        for contact in &self.config.contacts {
-            let linked = self.contact_ids.get(contact).is_some_and(|id| self.links.of(*id).is_some());
-            if !linked && !taken.contains(contact.as_str()) && *contact != self.config.address {
-                wanted.insert(contact.clone(), false);
-            }
-        }
-        wanted
     }
 
     /// Removes a member for good. What it wrote stays. It comes back only by joining again.
@@ -184,6 +170,9 @@ impl Node {
     }
 
     fn write_member(&mut self, member: Member, now: Now, fx: &mut Vec<Effect>) {
+        if !self.config.roster {
+            return;
+        }
         let record = member.encode();
         // The roster takes what is within limits; a record that is not would be a broken invariant of ours.
         let written = self.write(&ScopeName::roster(), now, fx, |tx| {

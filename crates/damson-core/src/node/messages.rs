@@ -1,14 +1,12 @@
 //! What comes over a link: decoded, checked, and handed to whom it concerns.
 
-use damson_crdt::codec;
-use damson_crdt::{Batch, Digest, NodeId, Rule};
+use damson_crdt::{Digest, NodeId};
 
 use super::Node;
-use super::effects::{Effect, Event, Lane, LinkId};
-use crate::replica::Applied;
-use crate::scope::ScopeName;
+use super::effects::{Effect, Lane, LinkId};
+use crate::membership::OverlayInput;
 use crate::time::Now;
-use crate::wire::{Beat, GREETING_BYTES_MAX, Message};
+use crate::wire::{Beat, GREETING_BYTES_MAX, Have, Message};
 
 /// Probes that are passed on at once.
 const RELAYED_MAX: usize = 1_024;
@@ -39,87 +37,105 @@ impl Node {
         self.liveness.heard(peer, now.time);
         self.old_link_answers(peer, now, fx);
         match message {
-            Message::Push { scope, batches } => self.on_push(peer, &scope, &batches, now),
+            Message::Push { scope, batches, round } => self.on_push(peer, &scope, batches, round, now, fx),
+            Message::Have(haves) => self.broadcast.on_have(peer, &haves, &self.scopes, now.time),
+            Message::Graft(wants) => {
+                let mut effects = Vec::new();
+                self.broadcast.on_graft(peer, &wants, now.time, &mut effects);
+                self.carry_out_broadcast(effects, now, fx);
+            }
+            Message::Vector(bytes) => self.broadcast.on_vector(peer, &bytes, now.time),
+            Message::Overlay(message) => self.overlay_input(OverlayInput::Message(peer, message), now, fx),
             Message::Sync(message) => {
                 let mut effects = Vec::new();
                 self.sync.handle(peer, message, now.time, &mut self.scopes, &mut effects);
                 self.carry_out_sync(effects, fx);
             }
-            Message::Ping(beat) => {
-                self.note_beat(peer, beat, now);
-                let answer = self.beat(beat.nonce, now);
-                self.send(peer, Lane::Urgent, &Message::Pong(answer), fx);
+            Message::Ping(beat, haves) => {
+                self.note_beat(peer, beat, haves, now, fx);
+                let answer = self.beat(peer, beat.nonce, now);
+                let rides = self.broadcast.ride(peer);
+                self.send(peer, Lane::Urgent, &Message::Pong(answer, rides), fx);
             }
-            Message::Pong(beat) => self.on_pong(peer, beat, now, fx),
+            Message::Pong(beat, haves) => self.on_pong(peer, beat, haves, now, fx),
             Message::PingRequest { nonce, target } => self.relay_ping(peer, nonce, target, now, fx),
-            Message::PingVouch { nonce, target } => self.liveness.answered(target, nonce, now.time),
+            Message::PingVouch { nonce, target } => _ = self.liveness.answered(target, nonce, now.time),
             Message::Bye => self.on_bye(peer, now, fx),
             Message::Refuse(cause) => self.on_refuse(link, cause, now, fx),
             Message::Hello(_) | Message::Welcome(_) => {}
         }
     }
 
-    fn on_push(&mut self, peer: NodeId, scope: &ScopeName, batches: &[u8], now: Now) {
-        let Ok(batches) = codec::decode_batches(batches, &self.config.replica.limits) else {
-            self.counters.malformed += 1;
-            return;
-        };
-        for batch in batches {
-            self.apply(peer, scope, &batch, now);
-        }
-    }
-
-    fn apply(&mut self, peer: NodeId, scope: &ScopeName, batch: &Batch, now: Now) {
-        let (drift, rules) = (self.config.clock_drift_ms_max, self.config.rules);
-        let ahead = batch.hlc.ms() > now.wall_ms.saturating_add(drift);
-        if ahead {
-            let ahead_ms = batch.hlc.ms() - now.wall_ms;
-            self.scopes.events.push(Event::FutureTime { peer, ahead_ms });
-            if !rules.holds(Rule::ClockDecides) {
-                return;
-            }
-        }
-        let drift = if rules.holds(Rule::FutureAbsorbed) { drift } else { u64::MAX };
-        self.clock.observe(batch.hlc, now.wall_ms, drift);
-        let actor = self.scopes.actor;
-        let Some(replica) = self.scopes.get_or_create(scope) else { return };
-        let forged = batch.actor == actor && batch.last() > replica.context().top(actor);
-        if matches!(replica.apply(batch, peer, now.time), Applied::New | Applied::Waiting) {
-            self.scopes.touched.insert(scope.clone());
-        }
-        self.counters.own_from_elsewhere += u64::from(forged);
-        self.scopes.forked |= forged;
-    }
-
     fn relay_ping(&mut self, asker: NodeId, nonce: u64, target: NodeId, now: Now, fx: &mut Vec<Effect>) {
         self.relayed.retain(|_, (_, _, since)| now.time.ms_since(*since) < 5_000);
-        if self.links.of(target).is_none() || self.relayed.len() >= RELAYED_MAX {
+        if self.relayed.len() + self.regroup.asked.len() >= RELAYED_MAX {
+            return;
+        }
+        if self.links.of(target).is_none() {
+            // A link is as good an answer as any.
+            let address = self.roster.get(target).map(|member| member.address.clone());
+            if let Some(address) = address.filter(|address| !address.is_empty()) {
+                self.regroup.asked.push((target, asker, nonce, now.time));
+                self.dial_now(&address, now, fx);
+            }
             return;
         }
         let own = self.next_relay;
         self.next_relay += 1;
         self.relayed.insert(own, (asker, nonce, now.time));
-        let beat = self.beat(own, now);
-        self.send(target, Lane::Urgent, &Message::Ping(beat), fx);
+        let beat = self.beat(target, own, now);
+        self.send(target, Lane::Urgent, &Message::Ping(beat, None), fx);
     }
 
-    fn on_pong(&mut self, peer: NodeId, beat: Beat, now: Now, fx: &mut Vec<Effect>) {
-        self.note_beat(peer, beat, now);
+    fn on_pong(
+        &mut self,
+        peer: NodeId,
+        beat: Beat,
+        haves: Option<Vec<Have>>,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) {
+        self.note_beat(peer, beat, haves, now, fx);
         match self.relayed.remove(&beat.nonce) {
             Some((asker, nonce, _)) => {
                 self.send(asker, Lane::Urgent, &Message::PingVouch { nonce, target: peer }, fx);
             }
-            None => self.liveness.answered(peer, beat.nonce, now.time),
+            None => {
+                let took = self.liveness.answered(peer, beat.nonce, now.time);
+                took.into_iter().for_each(|us| self.note_round_trip(peer, us, now));
+            }
         }
     }
 
-    fn note_beat(&mut self, peer: NodeId, beat: Beat, now: Now) {
+    /// Smoothed as in RFC 6298, section 2.
+    fn note_round_trip(&mut self, peer: NodeId, us: u64, now: Now) {
+        let Some(link) = self.links.of(peer).and_then(|id| self.links.get_mut(id)) else { return };
+        link.round_trip_us = (link.round_trip_us * 7 + us) / 8;
+        let smoothed = link.round_trip_us;
+        self.broadcast.measured(peer, smoothed, now.time);
+    }
+
+    fn note_beat(
+        &mut self,
+        peer: NodeId,
+        beat: Beat,
+        haves: Option<Vec<Have>>,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) {
+        if beat.neighbor == Some(true) && !self.overlay.is_neighbor(peer) {
+            self.overlay_input(OverlayInput::Claimed(peer), now, fx);
+        }
+        if let Some(haves) = haves {
+            self.broadcast.on_have(peer, &haves, &self.scopes, now.time);
+        }
         let offset = i64::try_from(i128::from(beat.wall_ms) - i128::from(now.wall_ms));
         self.offsets_ms.insert(peer, offset.unwrap_or(i64::MAX));
         self.digests.insert(peer, Digest(beat.digest));
     }
 
-    pub(super) fn beat(&self, nonce: u64, now: Now) -> Beat {
-        Beat { nonce, wall_ms: now.wall_ms, digest: self.digest().0 }
+    pub(super) fn beat(&self, to: NodeId, nonce: u64, now: Now) -> Beat {
+        let neighbor = self.overlay.is_neighbor(to).then_some(true);
+        Beat { nonce, wall_ms: now.wall_ms, digest: self.digest().0, neighbor }
     }
 }

@@ -18,25 +18,25 @@ mod greeting;
 mod links;
 mod members;
 mod messages;
+mod neighbors;
 mod scopes;
+mod spread;
 mod upkeep;
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use damson_crdt::codec;
 use damson_crdt::{Actor, Batch, Clock, Digest, Life, NodeId, Rule};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::broadcast::Broadcast;
-use crate::membership::{Liveness, Roster};
+use crate::broadcast::{Broadcast, BroadcastCounters};
+use crate::membership::{Liveness, Overlay, OverlayCounters, OverlayInput, Roster};
 use crate::persist::Row;
 use crate::replica::{Replica, Tx, WriteError};
 use crate::scope::ScopeName;
 use crate::sync::{Sync, SyncCounters, SyncEffect};
 use crate::time::{Now, Time};
-use crate::wire::Message;
+use crate::wire::{Contact, Message};
 
 pub use boot::{Boot, Started};
 pub use config::Config;
@@ -45,6 +45,7 @@ pub use effects::{Effect, Event, Input, Lane, LinkId};
 
 use dialer::Dialer;
 use links::Links;
+use neighbors::Regroup;
 use scopes::ScopeTable;
 use upkeep::Readiness;
 
@@ -63,6 +64,8 @@ pub struct Node {
     contact_ids: BTreeMap<String, NodeId>,
     sync: Sync,
     liveness: Liveness,
+    overlay: Overlay,
+    regroup: Regroup,
     broadcast: Broadcast,
     roster: Roster,
     incarnation: u64,
@@ -127,9 +130,10 @@ impl Node {
         now: Now,
     ) -> Self {
         let mut fork = || ChaCha8Rng::seed_from_u64(rng.next_u64());
-        let (a, b, c) = (fork(), fork(), fork());
+        let (a, b, c, d) = (fork(), fork(), fork(), fork());
         let alone = config.contacts.is_empty() && !replicas.contains_key(&ScopeName::roster());
         let joined = now.time.plus_ms(if alone { 0 } else { config.join_timeout_ms });
+        let own = Contact { id: actor.node, address: config.address.clone() };
         let scopes = ScopeTable::new(
             replicas,
             actor,
@@ -149,7 +153,9 @@ impl Node {
             contact_ids: BTreeMap::new(),
             sync: Sync::new(config.sync.clone(), b, now.time),
             liveness: Liveness::new(config.liveness.clone(), c, now.time),
-            broadcast: Broadcast::default(),
+            overlay: Overlay::new(config.overlay.clone(), own, d, now.time),
+            regroup: Regroup::new(now.time),
+            broadcast: Broadcast::new(config.broadcast.clone(), actor.node, config.sources.clone()),
             roster: Roster::default(),
             incarnation: 0,
             announced: false,
@@ -177,10 +183,7 @@ impl Node {
             Input::LinkUp { link, peer, dialed } => self.on_link_up(link, peer, dialed, now, fx),
             Input::LinkDown { link } => self.on_link_down(link, now, fx),
             Input::Frame { link, frame } => self.on_frame(link, &frame, now, fx),
-            Input::DialFailed { address } => {
-                self.dialer.failed(&address, now.time);
-                self.redial = true;
-            }
+            Input::DialFailed { address } => self.on_dial_failed(&address, now, fx),
             Input::Persisted { ticket } => self.on_persisted(ticket, now, fx),
             Input::Tick => {}
         }
@@ -202,6 +205,9 @@ impl Node {
             self.liveness.deadline(),
             self.dialer.deadline(),
             self.links.deadline(),
+            self.overlay.deadline(),
+            self.broadcast.deadline(),
+            self.regroup.deadline(),
             self.next_sweep,
             joining,
         ];
@@ -227,7 +233,7 @@ impl Node {
         let result = write(&mut tx);
         let batch = tx.commit();
         if let Some(batch) = &batch {
-            self.push(scope, batch, fx);
+            self.push(scope, batch, now, fx);
             self.flush(scope, now, fx);
         }
         result.map(|value| Written { value, ticket: self.ticket, batch })
@@ -340,9 +346,29 @@ impl Node {
         self.sync.counters()
     }
 
-    /// Deltas pushed to peers so far.
-    pub fn pushed(&self) -> u64 {
-        self.broadcast.pushed()
+    /// Its overlay neighbours, in the order of their ids.
+    pub fn active_view(&self) -> Vec<NodeId> {
+        self.overlay.active().collect()
+    }
+
+    /// Others that it knows as candidates.
+    pub fn passive_view(&self) -> Vec<NodeId> {
+        self.overlay.passive().collect()
+    }
+
+    /// What the overlay has done so far.
+    pub fn overlay_counters(&self) -> OverlayCounters {
+        self.overlay.counters()
+    }
+
+    /// What the broadcast has done so far.
+    pub fn broadcast_counters(&self) -> BroadcastCounters {
+        self.broadcast.counters()
+    }
+
+    /// The broadcast, for those who look at its trees.
+    pub fn broadcast(&self) -> &Broadcast {
+        &self.broadcast
     }
 
     fn do_what_is_due(&mut self, now: Now, fx: &mut Vec<Effect>) {
@@ -352,11 +378,17 @@ impl Node {
             self.tick_liveness(now, fx);
         }
         if now.time >= self.sync.deadline() {
-            let peers: Vec<NodeId> = self.links.peers().collect();
+            let neighbors: Vec<NodeId> = self.overlay.active().collect();
+            let peers = if neighbors.is_empty() { self.links.peers().collect() } else { neighbors };
             let mut effects = Vec::new();
             self.sync.tick(now.time, &peers, &mut self.scopes, &mut effects);
             self.carry_out_sync(effects, fx);
         }
+        if now.time >= self.overlay.deadline() {
+            self.overlay_input(OverlayInput::Tick, now, fx);
+        }
+        self.tick_broadcast(now, fx);
+        self.regroup(now, fx);
         self.sweep(now, fx);
         if !self.leaving && (std::mem::take(&mut self.redial) || now.time >= self.dialer.deadline()) {
             let wanted = self.wanted_addresses();
@@ -383,7 +415,7 @@ impl Node {
         if replica.has_traces()
             && let Some(batch) = replica.absorb_traces(self.clock.tick(now.wall_ms), now.wall_ms)
         {
-            self.push(scope, &batch, fx);
+            self.push(scope, &batch, now, fx);
         }
     }
 
@@ -408,21 +440,6 @@ impl Node {
         fx.push(Effect::Persist { scope, ticket: self.ticket, rows });
     }
 
-    /// Sends a new batch to everyone who hosts its scope.
-    fn push(&mut self, scope: &ScopeName, batch: &Batch, fx: &mut Vec<Effect>) {
-        let Self { broadcast, links, scopes, .. } = self;
-        let mut frame: Option<Bytes> = None;
-        for peer in broadcast.eager(links.peers(), |peer| scopes.peer_hosts(peer, scope)) {
-            let frame = frame.get_or_insert_with(|| {
-                let mut batches = Vec::new();
-                codec::encode_batches(&mut batches, std::slice::from_ref(batch));
-                Message::Push { scope: scope.clone(), batches }.encode()
-            });
-            let link = links.of(peer).expect("peers with links were asked for");
-            fx.push(Effect::Send { link, lane: Lane::Bulk, frame: frame.clone() });
-        }
-    }
-
     /// Another process writes in our name, or wrote in it: from now on we are somebody else.
     fn take_new_life(&mut self, now: Now, fx: &mut Vec<Effect>) {
         if !self.config.rules.holds(Rule::ForkUnseen) {
@@ -442,17 +459,17 @@ impl Node {
     }
 
     fn peer_lost(&mut self, peer: NodeId, now: Now, fx: &mut Vec<Effect>) {
+        let was_neighbor = self.overlay.is_neighbor(peer);
+        self.overlay_input(OverlayInput::LinkClosed(peer), now, fx);
+        self.liveness.closed(peer);
         self.scopes.peers_host.remove(&peer);
         self.digests.remove(&peer);
         self.offsets_ms.remove(&peer);
         let mut effects = Vec::new();
         self.sync.peer_down(peer, now.time, &mut self.scopes, &mut effects);
         self.carry_out_sync(effects, fx);
-        if self.roster.get(peer).is_some_and(|member| member.state.is_present()) {
-            let others: Vec<NodeId> = self.links.peers().collect();
-            let mut effects = Vec::new();
-            self.liveness.link_down(peer, now.time, &others, &mut effects);
-            self.carry_out(&effects, now, fx);
+        if was_neighbor && self.roster.get(peer).is_some_and(|member| member.state.is_present()) {
+            self.probe_through_others(peer, now, fx);
         }
     }
 

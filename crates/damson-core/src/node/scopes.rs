@@ -6,6 +6,7 @@ use damson_crdt::codec;
 use damson_crdt::{Actor, Digest, Hlc, NodeId, Rules};
 
 use super::effects::Event;
+use super::spread::Relayed;
 use crate::replica::{Inbound, Replica, ReplicaConfig};
 use crate::scope::ScopeName;
 use crate::sync::{Scopes, Staged};
@@ -22,6 +23,8 @@ pub(super) struct ScopeTable {
     /// The same of linked peers.
     pub peers_host: BTreeMap<NodeId, Option<Vec<ScopeName>>>,
     scopes_max: usize,
+    /// What was passed on of scopes that we do not host.
+    pub relayed: Relayed,
     staging: Inbound,
     /// Scopes that changed and have not been looked at since.
     pub touched: BTreeSet<ScopeName>,
@@ -54,6 +57,7 @@ impl ScopeTable {
             hosted,
             peers_host: BTreeMap::new(),
             scopes_max,
+            relayed: Relayed::default(),
             staging: Inbound::default(),
             touched: BTreeSet::new(),
             hlc_seen: Hlc::default(),

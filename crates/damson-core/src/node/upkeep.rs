@@ -45,6 +45,7 @@ impl Node {
         }
         self.next_sweep = now.time.plus_ms(SWEEP_MS);
         self.scopes.replicas.values_mut().for_each(|replica| _ = replica.drop_waiting(now.time));
+        self.show_guests_out(now, fx);
         self.doubt_clock(fx);
         let over = |since: &mut Time| now.time.ms_since(*since) > DUPLICATE_MS;
         self.duplicate_since.take_if(over);
@@ -67,7 +68,7 @@ impl Node {
             let hlc = self.clock.tick(now.wall_ms);
             let replica = self.scopes.replicas.get_mut(&name).expect("listed above");
             if let Some(batch) = replica.reap(&keys, hlc, now.wall_ms) {
-                self.push(&name, &batch, fx);
+                self.push(&name, &batch, now, fx);
                 self.scopes.touched.insert(name);
             }
         }

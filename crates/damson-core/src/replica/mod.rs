@@ -178,6 +178,17 @@ impl Replica {
         self.removals.len()
     }
 
+    /// Is this operation covered, or does it wait?
+    pub fn holds(&self, dot: Dot) -> bool {
+        self.context.contains(dot) || self.waiting.holds_number(dot.actor, dot.seq)
+    }
+
+    /// The first operation of this author that is not covered.
+    pub fn first_missing(&self, actor: Actor) -> u64 {
+        let seen = self.context.of(actor).and_then(|seen| seen.pairs().first());
+        seen.filter(|(first, _)| *first == 1).map_or(1, |(_, last)| last + 1)
+    }
+
     /// How many batches wait for what they kill.
     pub fn waiting(&self) -> usize {
         self.waiting.len()

@@ -16,7 +16,8 @@ pub(super) struct Waiting {
     by_actor: BTreeMap<Actor, BTreeSet<u64>>,
     /// Batches and bytes of each peer.
     by_peer: BTreeMap<NodeId, (usize, usize)>,
-    names: BTreeSet<(Actor, u64)>,
+    /// The last number of each, by author and first number.
+    names: BTreeMap<(Actor, u64), u64>,
     next: u64,
     per_peer_max: usize,
     bytes_per_peer_max: usize,
@@ -36,7 +37,7 @@ impl Waiting {
             batches: BTreeMap::new(),
             by_actor: BTreeMap::new(),
             by_peer: BTreeMap::new(),
-            names: BTreeSet::new(),
+            names: BTreeMap::new(),
             next: 0,
             per_peer_max,
             bytes_per_peer_max,
@@ -49,7 +50,13 @@ impl Waiting {
 
     /// Is this batch waiting already? A second copy is a duplicate.
     pub fn holds(&self, batch: &Batch) -> bool {
-        self.names.contains(&(batch.actor, batch.first))
+        self.names.contains_key(&(batch.actor, batch.first))
+    }
+
+    /// Does a batch with this operation wait?
+    pub fn holds_number(&self, actor: Actor, number: u64) -> bool {
+        let before = self.names.range((actor, 0)..=(actor, number)).next_back();
+        before.is_some_and(|(_, last)| number <= *last)
     }
 
     /// Keeps a batch until a dot of `needs` arrives. Gives it back when the peer has too many waiting.
@@ -60,7 +67,7 @@ impl Waiting {
             return Err(batch);
         }
         self.by_peer.insert(peer, (count + 1, used + bytes));
-        self.names.insert((batch.actor, batch.first));
+        self.names.insert((batch.actor, batch.first), batch.last());
         self.by_actor.entry(needs).or_default().insert(self.next);
         self.batches.insert(self.next, Waiter { batch, peer, since, needs });
         self.next += 1;

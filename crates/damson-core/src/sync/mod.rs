@@ -217,6 +217,13 @@ impl Sync {
         self.pull_next(now, scopes, fx);
     }
 
+    /// Is a session with this peer under way?
+    pub fn is_busy(&self, peer: NodeId) -> bool {
+        let inbound = self.inbound.as_ref().is_some_and(|inbound| inbound.peer == peer);
+        let outbound = self.outbound.iter().any(|((p, _), outbound)| *p == peer && !outbound.ended);
+        inbound || outbound || self.wanted.iter().any(|(p, _)| *p == peer)
+    }
+
     /// A peer is gone: its sessions end.
     pub fn peer_down(&mut self, peer: NodeId, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
         self.wanted.retain(|(wanted, _)| *wanted != peer);

@@ -6,6 +6,8 @@
 
 mod chunk;
 mod hello;
+mod lazy;
+mod overlay;
 
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
@@ -16,6 +18,8 @@ use crate::scope::ScopeName;
 
 pub use chunk::{decode_chunk, encode_chunk};
 pub use hello::{Hello, Known, Refusal, Welcome};
+pub use lazy::{Have, Want};
+pub use overlay::{Aged, Contact, OverlayMessage};
 
 /// The oldest wire version that this build speaks.
 pub const VERSION_MIN: u16 = 1;
@@ -38,10 +42,10 @@ pub enum Message {
     Refuse(#[n(0)] Refusal),
     /// Are you there? Carries the sender's wall time and the digest of its user scopes.
     #[n(3)]
-    Ping(#[n(0)] Beat),
+    Ping(#[n(0)] Beat, #[n(1)] Option<Vec<Have>>),
     /// The answer to a ping, with the ping's nonce.
     #[n(4)]
-    Pong(#[n(0)] Beat),
+    Pong(#[n(0)] Beat, #[n(1)] Option<Vec<Have>>),
     /// Please ping this member for me.
     #[n(5)]
     PingRequest {
@@ -71,6 +75,9 @@ pub enum Message {
         /// Batches, as the codec writes them.
         #[cbor(n(1), with = "minicbor::bytes")]
         batches: Vec<u8>,
+        /// Links from the author to the receiver.
+        #[n(2)]
+        round: u8,
     },
     /// Anti-entropy.
     #[n(8)]
@@ -78,6 +85,18 @@ pub enum Message {
     /// The sender stops for good or for a while; do not suspect it.
     #[n(9)]
     Bye,
+    /// The overlay.
+    #[n(10)]
+    Overlay(#[n(0)] OverlayMessage),
+    /// What the sender has, for those to whom it does not push it.
+    #[n(11)]
+    Have(#[n(0)] Vec<Have>),
+    /// Please push these.
+    #[n(12)]
+    Graft(#[n(0)] Vec<Want>),
+    /// How far the sender is from possible authors; see [`crate::broadcast`].
+    #[n(13)]
+    Vector(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
 }
 
 /// A sign of life.
@@ -92,6 +111,9 @@ pub struct Beat {
     /// The digest of the sender's user scopes.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub digest: [u8; 16],
+    /// The sender takes the receiver for its overlay neighbour.
+    #[n(3)]
+    pub neighbor: Option<bool>,
 }
 
 /// A message of anti-entropy. Contexts and chunks are opaque here.
@@ -206,8 +228,8 @@ mod tests {
     #[test]
     fn messages_read_back() {
         let messages = [
-            Message::Ping(Beat { nonce: 1, wall_ms: 2, digest: [3; 16] }),
-            Message::Push { scope: "default".parse().unwrap(), batches: vec![1, 2, 3] },
+            Message::Ping(Beat { nonce: 1, wall_ms: 2, digest: [3; 16], neighbor: None }, None),
+            Message::Push { scope: "default".parse().unwrap(), batches: vec![1, 2, 3], round: 1 },
             Message::Sync(SyncMessage::Check([7; 16])),
             Message::Bye,
         ];

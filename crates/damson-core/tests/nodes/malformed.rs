@@ -23,7 +23,7 @@ fn greeted() -> (Bus, usize, usize, LinkId) {
 fn push(batch: Batch) -> Bytes {
     let mut batches = Vec::new();
     codec::encode_batches(&mut batches, &[batch]);
-    Message::Push { scope: scope(), batches }.encode()
+    Message::Push { scope: scope(), batches, round: 1 }.encode()
 }
 
 fn register(actor: Actor, first: u64, hlc: Hlc) -> Batch {

@@ -1,0 +1,82 @@
+//! The broadcast's parameters, and what it counts.
+
+/// Timing and bounds of the broadcast.
+#[derive(Debug, Clone)]
+pub struct BroadcastConfig {
+    /// In calm an announcement that found no probe to ride on leaves after this time, in milliseconds. Default 3,000:
+    /// pushes over healthy links do not get lost, so announcements only prove that.
+    pub calm_ms: u64,
+    /// The same after links have come or gone, or payloads had to be asked for, in milliseconds. Default 20.
+    pub alert_ms: u64,
+    /// How long such an alert lasts, in milliseconds. Default 5,000.
+    pub alert_span_ms: u64,
+    /// Announcements that ride on one probe. Default 64.
+    pub ride_max: usize,
+    /// Announcements in one frame; as many waiting for a link leave at once. Default 256.
+    pub haves_max: usize,
+    /// A payload is asked for at the earliest after this time, in milliseconds. Default 5; more on slower links: one and
+    /// a half round trips.
+    pub graft_ms_min: u64,
+    /// Authors of whom something is missing, at most. Default 4,096. More comes by anti-entropy.
+    pub missing_max: usize,
+    /// Payloads kept for those who ask, in bytes. Default 8 MiB.
+    pub log_bytes_max: usize,
+    /// The same in payloads. Default 8,192.
+    pub log_max: usize,
+    /// The same in milliseconds. Default 60,000.
+    pub log_ms_max: u64,
+    /// Authors for whom trees are kept. Default 65,536, at about two bytes for each link of the overlay. Others are flooded.
+    pub sources_max: usize,
+    /// Changes of distances wait for others to go with them, in milliseconds. Default 10.
+    pub vector_hold_ms: u64,
+    /// What distances may use of each link, in bytes a second. Default 64 KiB. Nothing is sent while nothing changes.
+    pub vector_bytes_per_s: u64,
+    /// Distances in one message. Default 2,048.
+    pub vector_max: usize,
+}
+
+/// What the broadcast has done since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BroadcastCounters {
+    /// Payloads pushed, counted for each link.
+    pub payloads_sent: u64,
+    /// Payloads that came.
+    pub payloads_received: u64,
+    /// Payloads that came and were known.
+    pub duplicates: u64,
+    /// Frames of announcements. Those that rode on probes are not counted.
+    pub announcements_sent: u64,
+    /// Requests for payloads.
+    pub grafts_sent: u64,
+    /// Corrections sent because of a duplicate.
+    pub prunes_sent: u64,
+    /// Messages with distances, corrections included.
+    pub vectors_sent: u64,
+    /// Their bytes.
+    pub vector_bytes_sent: u64,
+    /// Announcements that were dropped because too much is missing already.
+    pub dropped: u64,
+    /// Entries that could not be believed.
+    pub refused: u64,
+}
+
+impl Default for BroadcastConfig {
+    fn default() -> Self {
+        Self {
+            calm_ms: 3_000,
+            alert_ms: 20,
+            alert_span_ms: 5_000,
+            ride_max: 64,
+            haves_max: 256,
+            graft_ms_min: 5,
+            missing_max: 4_096,
+            log_bytes_max: 8 << 20,
+            log_max: 8_192,
+            log_ms_max: 60_000,
+            sources_max: 65_536,
+            vector_hold_ms: 10,
+            vector_bytes_per_s: 64 << 10,
+            vector_max: 2_048,
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! A tree for each possible author, known before its first message.
+//!
+//! Each node tells its neighbours how far it is from each author (a *distance vector*, Bellman 1957), in measured delay
+//! and, where that is equal, in hops. Its *parent* for an author is the neighbour over which the distance is least; to
+//! that one it says [`CHILD`] instead of a distance. So one number for each link and author says both what is needed to
+//! choose a parent, and who the children are; and two nodes can never be each other's parents for long (the split horizon
+//! with poisoned reverse of RIP, RFC 2453, section 3.4.3). Only changes travel.
+//!
+//! What remains of counting to infinity when an author dies ends at 31 hops.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use damson_crdt::NodeId;
+
+use super::sources::{SourceTable, key_of};
+use crate::time::Time;
+
+/// A distance: milliseconds in the upper 11 bits, hops in the lower 5. Compared as a number.
+pub(super) type Distance = u16;
+
+/// "You are my parent": the receiver forwards this author's payloads to the sender.
+pub(super) const CHILD: Distance = u16::MAX;
+/// No path is known.
+pub(super) const UNKNOWN: Distance = u16::MAX - 1;
+const HOPS_BITS: u32 = 5;
+const HOPS_MAX: u16 = (1 << HOPS_BITS) - 1;
+const DELAY_MS_MAX: u16 = (UNKNOWN >> HOPS_BITS) - 1;
+/// No parent.
+const NONE: u8 = u8::MAX;
+/// Most links. HyParView's active view is logarithmic.
+pub(super) const LINKS_MAX: usize = 250;
+/// Bytes of an entry on the wire: key and distance.
+const ENTRY_BYTES: usize = 6;
+/// Slots looked at when a full table needs one.
+const RECLAIM_STEPS: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Trees {
+    table: Arc<SourceTable>,
+    sources_max: usize,
+    own: usize,
+    distance: Vec<Distance>,
+    parent: Vec<u8>,
+    links: Vec<Option<TreeLink>>,
+    of: BTreeMap<NodeId, u8>,
+    cursor: usize,
+}
+
+#[derive(Debug)]
+struct TreeLink {
+    peer: NodeId,
+    /// One way, in milliseconds.
+    delay_ms: u16,
+    /// What the peer last said, by slot.
+    heard: Vec<Distance>,
+    /// What is to be said to it.
+    changed: Changed,
+    /// When something may be said again.
+    free_at: Time,
+    /// When it is said.
+    due: Option<Time>,
+}
+
+/// A set of slots.
+#[derive(Debug, Default)]
+struct Changed {
+    words: Vec<u64>,
+    count: usize,
+}
+
+impl Trees {
+    pub fn new(own: NodeId, table: Arc<SourceTable>, sources_max: usize) -> Self {
+        let mut trees = Self {
+            table,
+            sources_max,
+            own: 0,
+            distance: Vec::new(),
+            parent: Vec::new(),
+            links: Vec::new(),
+            of: BTreeMap::new(),
+            cursor: 0,
+        };
+        let key = key_of(own);
+        trees.own = match trees.table.slot(key) {
+            Some(slot) => slot,
+            None => Arc::make_mut(&mut trees.table).insert(key),
+        };
+        trees.grow();
+        trees.distance[trees.own] = 0;
+        trees
+    }
+
+    /// A neighbour more.
+    pub fn link_up(&mut self, peer: NodeId, delay_ms: u16) {
+        self.link_down(peer);
+        let at = self.links.iter().position(Option::is_none).unwrap_or(self.links.len());
+        if at >= LINKS_MAX {
+            return;
+        }
+        let mut changed = Changed::default();
+        let known = |slot: &usize| self.distance[*slot] != UNKNOWN;
+        (0..self.table.len()).filter(known).for_each(|slot| changed.insert(slot));
+        let heard = vec![UNKNOWN; self.table.len()];
+        let link = TreeLink { peer, delay_ms, heard, changed, free_at: Time(0), due: None };
+        if at == self.links.len() {
+            self.links.push(Some(link));
+        } else {
+            self.links[at] = Some(link);
+        }
+        self.of.insert(peer, u8::try_from(at).expect("below LINKS_MAX"));
+    }
+
+    /// A neighbour less.
+    pub fn link_down(&mut self, peer: NodeId) {
+        let Some(at) = self.of.remove(&peer) else { return };
+        self.links[usize::from(at)] = None;
+        for slot in 0..self.parent.len() {
+            if self.parent[slot] == at {
+                self.choose(slot);
+            }
+        }
+    }
+
+    /// The delay of a link was measured anew.
+    pub fn measured(&mut self, peer: NodeId, delay_ms: u16) {
+        let Some(at) = self.of.get(&peer).copied() else { return };
+        let Some(link) = &mut self.links[usize::from(at)] else { return };
+        if link.delay_ms == delay_ms {
+            return;
+        }
+        link.delay_ms = delay_ms;
+        let own = self.own;
+        (0..self.parent.len()).filter(|slot| *slot != own).for_each(|slot| self.choose(slot));
+    }
+
+    /// The one-way delay of a link, as it is used.
+    pub fn delay_ms(&self, peer: NodeId) -> Option<u16> {
+        let at = self.of.get(&peer)?;
+        self.links[usize::from(*at)].as_ref().map(|link| link.delay_ms)
+    }
+
+    /// Takes what a neighbour says. Returns how many entries were of no use.
+    pub fn hear(&mut self, peer: NodeId, bytes: &[u8]) -> u64 {
+        let Some(at) = self.of.get(&peer).copied() else { return 1 };
+        let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
+        let mut refused = u64::from(!rest.is_empty());
+        for entry in entries {
+            let key = u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
+            let said = Distance::from_le_bytes([entry[4], entry[5]]);
+            match self.slot_of(key, said) {
+                Some(slot) => self.hear_one(at, slot, said),
+                None => refused += u64::from(said != UNKNOWN),
+            }
+        }
+        refused
+    }
+
+    /// To whom a payload of this author goes on, when it came from `from`. Without a tree: to all.
+    pub fn forward(&self, author: NodeId, from: Option<NodeId>) -> Vec<NodeId> {
+        let slot = self.table.slot(key_of(author)).filter(|slot| self.distance[*slot] != UNKNOWN);
+        let chosen = |link: &&TreeLink| slot.is_none_or(|slot| link.heard[slot] == CHILD);
+        let links = self.links.iter().flatten().filter(chosen).map(|link| link.peer);
+        links.filter(|peer| Some(*peer) != from).collect()
+    }
+
+    /// The parent for an author.
+    pub fn parent(&self, author: NodeId) -> Option<NodeId> {
+        let at = self.parent[self.table.slot(key_of(author))?];
+        self.links.get(usize::from(at))?.as_ref().map(|link| link.peer)
+    }
+
+    /// The children for an author.
+    pub fn children(&self, author: NodeId) -> Vec<NodeId> {
+        let Some(slot) = self.table.slot(key_of(author)) else { return Vec::new() };
+        self.links.iter().flatten().filter(|link| link.heard[slot] == CHILD).map(|link| link.peer).collect()
+    }
+
+    /// How far an author is: milliseconds and hops. `None` when no path is known.
+    pub fn distance(&self, author: NodeId) -> Option<(u16, u16)> {
+        let distance = self.distance[self.table.slot(key_of(author))?];
+        (distance != UNKNOWN).then_some((distance >> HOPS_BITS, distance & HOPS_MAX))
+    }
+
+    /// Says again to a neighbour what we are to it for this author.
+    pub fn remind(&mut self, peer: NodeId, author: NodeId) {
+        let Some(at) = self.of.get(&peer) else { return };
+        let Some(slot) = self.table.slot(key_of(author)) else { return };
+        if let Some(link) = &mut self.links[usize::from(*at)] {
+            link.changed.insert(slot);
+        }
+    }
+
+    /// When something is to be said.
+    pub fn deadline(&self) -> Time {
+        self.links.iter().flatten().filter_map(|link| link.due).fold(Time(u64::MAX), Time::min)
+    }
+
+    /// Plans when what has changed is said.
+    pub fn schedule(&mut self, now: Time, hold_ms: u64) {
+        for link in self.links.iter_mut().flatten() {
+            if link.due.is_none() && link.changed.count > 0 {
+                link.due = Some(link.free_at.max(now.plus_ms(hold_ms)));
+            }
+        }
+    }
+
+    /// What is due to be said, and to whom.
+    pub fn take_due(&mut self, now: Time, entries_max: usize, bytes_per_s: u64) -> Vec<(NodeId, Vec<u8>)> {
+        let mut all = Vec::new();
+        for at in 0..self.links.len() {
+            let Some(link) = &mut self.links[at] else { continue };
+            if link.due.is_none_or(|due| due > now) {
+                continue;
+            }
+            let slots = link.changed.take(entries_max);
+            let mut bytes = Vec::with_capacity(slots.len() * ENTRY_BYTES);
+            for slot in slots {
+                let is_parent = usize::from(self.parent[slot]) == at;
+                let said = if is_parent { CHILD } else { self.distance[slot] };
+                bytes.extend_from_slice(&self.table.key(slot).to_le_bytes());
+                bytes.extend_from_slice(&said.to_le_bytes());
+            }
+            link.free_at = Time(now.0 + bytes.len() as u64 * 1_000_000 / bytes_per_s.max(1));
+            link.due = (link.changed.count > 0).then_some(link.free_at);
+            all.push((link.peer, bytes));
+        }
+        all
+    }
+
+    fn hear_one(&mut self, at: u8, slot: usize, said: Distance) {
+        let Some(link) = &mut self.links[usize::from(at)] else { return };
+        link.heard[slot] = said;
+        if slot == self.own {
+            return;
+        }
+        let over = further(said, link.delay_ms);
+        if over < self.distance[slot] || (over == self.distance[slot] && self.parent[slot] == at) {
+            self.set(slot, over, if over == UNKNOWN { NONE } else { at });
+        } else if self.parent[slot] == at {
+            self.choose(slot);
+        }
+    }
+
+    /// Chooses the parent anew. Of equals the present one stays.
+    fn choose(&mut self, slot: usize) {
+        let (mut best, mut parent) = (UNKNOWN, NONE);
+        for (at, link) in self.links.iter().enumerate() {
+            let Some(link) = link else { continue };
+            let over = further(link.heard[slot], link.delay_ms);
+            let at = u8::try_from(at).expect("below LINKS_MAX");
+            if over < best || (over == best && over != UNKNOWN && at == self.parent[slot]) {
+                (best, parent) = (over, at);
+            }
+        }
+        self.set(slot, best, parent);
+    }
+
+    fn set(&mut self, slot: usize, distance: Distance, parent: u8) {
+        let (old, old_parent) = (self.distance[slot], self.parent[slot]);
+        if (old, old_parent) == (distance, parent) {
+            return;
+        }
+        self.distance[slot] = distance;
+        self.parent[slot] = parent;
+        for (at, link) in self.links.iter_mut().enumerate() {
+            let Some(link) = link else { continue };
+            let (was, is) = (usize::from(old_parent) == at, usize::from(parent) == at);
+            // A parent is told that it is one, whatever the distance.
+            if was != is || (!is && old != distance) {
+                link.changed.insert(slot);
+            }
+        }
+    }
+
+    fn slot_of(&mut self, key: u32, said: Distance) -> Option<usize> {
+        if let Some(slot) = self.table.slot(key) {
+            return Some(slot);
+        }
+        if said == UNKNOWN || said == CHILD {
+            return None;
+        }
+        if self.table.len() >= self.sources_max {
+            let slot = self.reclaim()?;
+            Arc::make_mut(&mut self.table).reuse(slot, key);
+            return Some(slot);
+        }
+        let slot = Arc::make_mut(&mut self.table).insert(key);
+        self.grow();
+        Some(slot)
+    }
+
+    /// A slot of an author to whom no path is known any more.
+    fn reclaim(&mut self) -> Option<usize> {
+        for _ in 0..RECLAIM_STEPS {
+            self.cursor = (self.cursor + 1) % self.table.len();
+            let slot = self.cursor;
+            let heard = self.links.iter().flatten().any(|link| link.heard[slot] != UNKNOWN);
+            let unsaid = self.links.iter().flatten().any(|link| link.changed.contains(slot));
+            if slot != self.own && self.distance[slot] == UNKNOWN && !heard && !unsaid {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    fn grow(&mut self) {
+        let len = self.table.len();
+        self.distance.resize(len, UNKNOWN);
+        self.parent.resize(len, NONE);
+        self.links.iter_mut().flatten().for_each(|link| link.heard.resize(len, UNKNOWN));
+    }
+}
+
+impl Changed {
+    fn insert(&mut self, slot: usize) {
+        let (word, bit) = (slot / 64, 1 << (slot % 64));
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        self.count += usize::from(self.words[word] & bit == 0);
+        self.words[word] |= bit;
+    }
+
+    fn contains(&self, slot: usize) -> bool {
+        self.words.get(slot / 64).is_some_and(|word| word & (1 << (slot % 64)) != 0)
+    }
+
+    /// Takes out the first `max`.
+    fn take(&mut self, max: usize) -> Vec<usize> {
+        let mut taken = Vec::with_capacity(self.count.min(max));
+        for (at, word) in self.words.iter_mut().enumerate() {
+            while *word != 0 && taken.len() < max {
+                let bit = word.trailing_zeros() as usize;
+                *word &= *word - 1;
+                taken.push(at * 64 + bit);
+            }
+            if taken.len() >= max {
+                break;
+            }
+        }
+        self.count -= taken.len();
+        if self.count == 0 {
+            self.words = Vec::new();
+        }
+        taken
+    }
+}
+
+/// The distance over a link to one who says this.
+fn further(said: Distance, delay_ms: u16) -> Distance {
+    let hops = (said & HOPS_MAX) + 1;
+    if said >= UNKNOWN || hops > HOPS_MAX {
+        return UNKNOWN;
+    }
+    let delay = (said >> HOPS_BITS).saturating_add(delay_ms).min(DELAY_MS_MAX);
+    delay << HOPS_BITS | hops
+}

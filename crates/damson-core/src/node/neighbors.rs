@@ -1,0 +1,240 @@
+//! The overlay, wired: which links there are, and who of their peers is a neighbour.
+//!
+//! A cluster that fits into the active view is a full mesh: all members are dialled, for ever. In a larger one the overlay
+//! says whom to dial, and other links are *guests*: to join, to ask, to probe for others, to compare after a split. They
+//! are closed when they have been quiet for a while.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use damson_crdt::NodeId;
+use rand_core::Rng;
+
+use super::effects::{Effect, Lane, LinkId};
+use super::{Node, Now};
+use crate::membership::{MemberState, OverlayEffect, OverlayInput};
+use crate::time::Time;
+use crate::wire::{Contact, Message};
+
+/// How long a guest's link may be quiet, in milliseconds.
+const GUEST_MS: u64 = 3_000;
+/// How often members to whom no path leads are looked for, in milliseconds.
+const REGROUP_MS: u64 = 1_000;
+/// How many look for the same one at once, on average.
+const REGROUP_PROBERS: usize = 3;
+/// How much more seldom the dead are tried, in case that only we take them for dead.
+const REGROUP_DEAD_SELDOM: usize = 10;
+/// Members that are tried in one go.
+const REGROUP_MAX: usize = 4;
+/// Members offered when the passive view is exhausted.
+const CANDIDATES_MAX: usize = 30;
+
+/// Members that are dialled to see whether they live.
+#[derive(Debug)]
+pub(super) struct Regroup {
+    next: Time,
+    dialed: BTreeMap<String, NodeId>,
+    /// Who asked us to reach a member: the member, the asker, its nonce, since when.
+    pub asked: Vec<(NodeId, NodeId, u64, Time)>,
+}
+
+impl Regroup {
+    pub fn new(now: Time) -> Self {
+        Self { next: now.plus_ms(REGROUP_MS), dialed: BTreeMap::new(), asked: Vec::new() }
+    }
+
+    pub fn deadline(&self) -> Time {
+        self.next
+    }
+}
+
+impl Node {
+    /// Hands something to the overlay, and does what it wants.
+    pub(super) fn overlay_input(&mut self, input: OverlayInput, now: Now, fx: &mut Vec<Effect>) {
+        let mut effects = Vec::new();
+        self.overlay.handle(input, now.time, &mut effects);
+        for effect in effects {
+            match effect {
+                OverlayEffect::Send(to, message) => {
+                    self.send(to, Lane::Urgent, &Message::Overlay(message), fx);
+                }
+                OverlayEffect::Dial(contact) => self.dial_now(&contact.address, now, fx),
+                OverlayEffect::Up(peer) => self.neighbor_up(peer, now),
+                OverlayEffect::Down(peer) => {
+                    self.broadcast.link_down(peer, now.time);
+                    self.redial = true;
+                }
+                OverlayEffect::NeedCandidates => {
+                    let candidates = self.candidates();
+                    if !candidates.is_empty() {
+                        self.overlay_input(OverlayInput::Candidates(candidates), now, fx);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A link is open.
+    pub(super) fn offer_link(&mut self, id: LinkId, now: Now, fx: &mut Vec<Effect>) {
+        let Some(link) = self.links.get(id) else { return };
+        let (peer, dialed) = (link.peer, link.dialed.clone());
+        let address = link.hello.as_ref().map(|hello| hello.address.clone()).unwrap_or_default();
+        let contact = Contact { id: peer, address };
+        self.vouch(peer, fx);
+        let apart = dialed.is_some() && self.is_apart(peer);
+        self.overlay_input(OverlayInput::LinkOpen { contact: contact.clone(), dialed }, now, fx);
+        if apart && !self.overlay.needs(peer) {
+            self.overlay_input(OverlayInput::Bridge(contact), now, fx);
+        }
+    }
+
+    /// Does it live where no path of ours leads to?
+    fn is_apart(&self, peer: NodeId) -> bool {
+        !self.overlay.is_lonely() && self.broadcast.distance(peer).is_none()
+    }
+
+    /// Is the cluster so small that all link to all?
+    pub(super) fn is_mesh(&self) -> bool {
+        let others = self.roster.iter().filter(|m| m.id != self.id && m.state != MemberState::Left).count();
+        self.config.roster && others <= self.config.overlay.active
+    }
+
+    /// Addresses to dial again and again: in a mesh all members, with true where the other may dial first; and, there or
+    /// without any neighbour, the contacts.
+    pub(super) fn wanted_addresses(&self) -> BTreeMap<String, bool> {
+        let mut wanted = BTreeMap::new();
+        let mesh = self.is_mesh();
+        if !mesh && !self.overlay.is_lonely() {
+            return wanted;
+        }
+        let taken = self.linked_addresses();
+        let unlinked = self.roster.iter().filter(|m| m.id != self.id && self.links.of(m.id).is_none());
+        for member in unlinked.filter(|_| mesh) {
+            let dialable = member.state != MemberState::Left && !member.address.is_empty();
+            if dialable && !taken.contains(member.address.as_str()) && member.address != self.config.address {
+                wanted.insert(member.address.clone(), self.id > member.id);
+            }
+        }
+        for contact in &self.config.contacts {
+            let linked = self.contact_ids.get(contact).is_some_and(|id| self.links.of(*id).is_some());
+            if !linked && !taken.contains(contact.as_str()) && *contact != self.config.address {
+                wanted.insert(contact.clone(), false);
+            }
+        }
+        wanted
+    }
+
+    /// Closes guests' links that are not used any more.
+    pub(super) fn show_guests_out(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        let quiet = |node: &Self, peer: NodeId| {
+            let link = node.links.of(peer).and_then(|id| node.links.get(id));
+            link.is_some_and(|link| now.time.ms_since(link.heard) > GUEST_MS)
+        };
+        let peers: Vec<NodeId> = self.links.peers().collect();
+        for peer in peers {
+            let needed = self.overlay.needs(peer) || self.overlay.is_lonely() || self.sync.is_busy(peer);
+            if let Some(id) = self.links.of(peer).filter(|_| !needed && quiet(self, peer)) {
+                self.drop_link(id, now, fx);
+            }
+        }
+    }
+
+    /// Looks for members that live where no path leads to: split from us, or dead without a neighbour that could tell.
+    /// A few nodes try each of them; what they find is known to all then.
+    pub(super) fn regroup(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        if now.time < self.regroup.next {
+            return;
+        }
+        self.regroup.next = now.time.plus_ms(REGROUP_MS * 3 / 4 + self.rng.next_u64() % (REGROUP_MS / 2));
+        self.regroup.asked.retain(|(.., since)| now.time.ms_since(*since) < 5_000);
+        if self.leaving || self.is_mesh() || self.overlay.is_lonely() {
+            return;
+        }
+        let present = self.roster.present().max(1) as u64;
+        let mut chosen = Vec::new();
+        for member in self.roster.iter() {
+            let dialable = member.id != self.id && !member.address.is_empty();
+            if !dialable || self.links.of(member.id).is_some() || self.broadcast.distance(member.id).is_some()
+            {
+                continue;
+            }
+            let odds = match member.state {
+                MemberState::Alive | MemberState::Suspect => {
+                    REGROUP_PROBERS as u64 * REGROUP_DEAD_SELDOM as u64
+                }
+                MemberState::Dead => REGROUP_PROBERS as u64,
+                MemberState::Left => 0,
+            };
+            if self.rng.next_u64() % (present * REGROUP_DEAD_SELDOM as u64) < odds {
+                chosen.push((member.id, member.address.clone()));
+            }
+        }
+        for (id, address) in chosen.into_iter().take(REGROUP_MAX) {
+            self.regroup.dialed.insert(address.clone(), id);
+            self.dial_now(&address, now, fx);
+        }
+    }
+
+    /// A dial has failed: who wanted it is told.
+    pub(super) fn on_dial_failed(&mut self, address: &str, now: Now, fx: &mut Vec<Effect>) {
+        self.dialer.failed(address, now.time);
+        self.redial = true;
+        self.overlay_input(OverlayInput::DialFailed(address.to_string()), now, fx);
+        if let Some(id) = self.regroup.dialed.remove(address)
+            && self.links.of(id).is_none()
+            && self.roster.get(id).is_some_and(|member| member.state == MemberState::Alive)
+        {
+            self.probe_through_others(id, now, fx);
+        }
+    }
+
+    pub(super) fn dial_now(&mut self, address: &str, now: Now, fx: &mut Vec<Effect>) {
+        if !self.leaving && address != self.config.address && self.dialer.dial_now(address, now.time) {
+            fx.push(Effect::Dial { address: address.to_string() });
+        }
+    }
+
+    /// Whom others asked us to reach, we have reached.
+    fn vouch(&mut self, peer: NodeId, fx: &mut Vec<Effect>) {
+        let (reached, rest) =
+            std::mem::take(&mut self.regroup.asked).into_iter().partition(|(t, ..)| *t == peer);
+        self.regroup.asked = rest;
+        let reached: Vec<(NodeId, NodeId, u64, Time)> = reached;
+        for (target, asker, nonce, _) in reached {
+            self.send(asker, Lane::Urgent, &Message::PingVouch { nonce, target }, fx);
+        }
+    }
+
+    fn neighbor_up(&mut self, peer: NodeId, now: Now) {
+        let link = self.links.of(peer).and_then(|id| self.links.get(id));
+        let round_trip_us = link.map_or(0, |link| link.round_trip_us);
+        self.broadcast.link_up(peer, round_trip_us, now.time);
+    }
+
+    fn linked_addresses(&self) -> BTreeSet<&str> {
+        let mut taken: BTreeSet<&str> = BTreeSet::new();
+        for peer in self.links.peers() {
+            taken.extend(self.roster.get(peer).map(|member| member.address.as_str()));
+            taken.extend(self.links.hello_of(peer).map(|hello| hello.address.as_str()));
+        }
+        taken
+    }
+
+    /// Members that could become neighbours: those that are present, or, should there be none, any that have not left.
+    fn candidates(&mut self) -> Vec<Contact> {
+        let contact = |m: &crate::membership::Member| Contact { id: m.id, address: m.address.clone() };
+        let others = || {
+            self.roster
+                .iter()
+                .filter(|m| m.id != self.id && !m.address.is_empty() && !self.overlay.needs(m.id))
+        };
+        let mut found: Vec<Contact> = others().filter(|m| m.state.is_present()).map(contact).collect();
+        if found.is_empty() {
+            found = others().filter(|m| m.state != MemberState::Left).map(contact).collect();
+        }
+        while found.len() > CANDIDATES_MAX {
+            let at = usize::try_from(self.rng.next_u64() % found.len() as u64).expect("an index");
+            found.swap_remove(at);
+        }
+        found
+    }
+}

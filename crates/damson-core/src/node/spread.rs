@@ -1,0 +1,183 @@
+//! The broadcast, wired: own batches go out, others' come in and go on.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use damson_crdt::{Actor, Batch, Dot, DotRange, Intervals, NodeId, Rule, codec};
+
+use super::effects::{Effect, Event, Lane};
+use super::scopes::ScopeTable;
+use super::{Node, Now};
+use crate::broadcast::{BroadcastEffect, Item, Known};
+use crate::replica::Applied;
+use crate::scope::ScopeName;
+use crate::wire::Message;
+
+/// Authors of whom it is remembered what was relayed.
+const RELAYED_MAX: usize = 4_096;
+
+/// What was passed on of scopes that we do not host: there is no context to tell.
+#[derive(Debug, Default)]
+pub(super) struct Relayed(BTreeMap<(ScopeName, Actor), Intervals>);
+
+impl Relayed {
+    /// Says whether it is new.
+    fn note(&mut self, scope: &ScopeName, range: DotRange) -> bool {
+        if self.0.len() >= RELAYED_MAX {
+            self.0.clear();
+        }
+        let seen = self.0.entry((scope.clone(), range.actor)).or_default();
+        let new = !seen.contains_range(range.first, range.last);
+        seen.insert(range.first, range.last);
+        new
+    }
+
+    fn of(&self, scope: &ScopeName, actor: Actor) -> Option<&Intervals> {
+        self.0.get(&(scope.clone(), actor))
+    }
+}
+
+impl Known for ScopeTable {
+    fn holds(&self, scope: &ScopeName, actor: Actor, number: u64) -> bool {
+        match self.replicas.get(scope) {
+            Some(replica) => replica.holds(Dot { actor, seq: number }),
+            None => self.relayed.of(scope, actor).is_some_and(|seen| seen.contains(number)),
+        }
+    }
+
+    fn first_missing(&self, scope: &ScopeName, actor: Actor) -> u64 {
+        match self.replicas.get(scope) {
+            Some(replica) => replica.first_missing(actor),
+            // What came before we were there is nothing to us.
+            None => self.relayed.of(scope, actor).map_or(u64::MAX, |seen| seen.max() + 1),
+        }
+    }
+}
+
+impl Node {
+    /// A batch of ours, or one that is ours to bring among the others.
+    ///
+    /// What is written before a peer has confirmed our life may yet become another life's, and must not be in the log
+    /// under its first name. No link is open then.
+    pub(super) fn push(&mut self, scope: &ScopeName, batch: &Batch, now: Now, fx: &mut Vec<Effect>) {
+        if self.scopes.unconfirmed {
+            return;
+        }
+        let mut payload = Vec::new();
+        codec::encode_batches(&mut payload, std::slice::from_ref(batch));
+        let item = Item { scope: scope.clone(), range: batch.range(), round: 0, payload: payload.into() };
+        self.deliver(item, None, now, fx);
+    }
+
+    pub(super) fn on_push(
+        &mut self,
+        peer: NodeId,
+        scope: &ScopeName,
+        payload: Vec<u8>,
+        round: u8,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) {
+        let Ok(batches) = codec::decode_batches(&payload, &self.config.replica.limits) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let whole = Bytes::from(payload);
+        let single = batches.len() == 1;
+        for batch in batches {
+            let range = batch.range();
+            match self.apply(peer, scope, &batch, now) {
+                Some(Applied::New | Applied::Waiting) => {
+                    let payload = if single { whole.clone() } else { encoded(&batch) };
+                    let item = Item { scope: scope.clone(), range, round, payload };
+                    if self.config.trace_deliveries {
+                        let (scope, actor, last) = (scope.clone(), range.actor, range.last);
+                        fx.push(Effect::Event(Event::Delivered { scope, actor, last, round, from: peer }));
+                    }
+                    self.deliver(item, Some(peer), now, fx);
+                }
+                Some(Applied::Duplicate) => self.broadcast.duplicate(peer, scope, range, now.time),
+                // Neither known nor passed on: it is as if it had not come.
+                Some(Applied::Overflowed) | None => {}
+            }
+        }
+    }
+
+    pub(super) fn tick_broadcast(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        if now.time >= self.broadcast.deadline() {
+            let mut effects = Vec::new();
+            self.broadcast.tick(now.time, &self.scopes, &mut effects);
+            self.carry_out_broadcast(effects, now, fx);
+        }
+    }
+
+    pub(super) fn carry_out_broadcast(
+        &mut self,
+        effects: Vec<BroadcastEffect>,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) {
+        for effect in effects {
+            match effect {
+                BroadcastEffect::Push { to, scope, round, payload } => {
+                    let frame = Message::Push { scope, batches: payload.into(), round }.encode();
+                    let links = to.into_iter().filter_map(|peer| self.links.of(peer));
+                    fx.extend(links.map(|link| Effect::Send {
+                        link,
+                        lane: Lane::Bulk,
+                        frame: frame.clone(),
+                    }));
+                }
+                BroadcastEffect::Have(peer, haves) => self.send(peer, Lane::Bulk, &Message::Have(haves), fx),
+                BroadcastEffect::Graft(peer, wants) => {
+                    self.send(peer, Lane::Urgent, &Message::Graft(wants), fx)
+                }
+                BroadcastEffect::Vector(peer, bytes) => {
+                    self.send(peer, Lane::Bulk, &Message::Vector(bytes), fx)
+                }
+                BroadcastEffect::Sync(peer) => _ = self.sync_with(peer, fx),
+            }
+        }
+        let _ = now;
+    }
+
+    fn deliver(&mut self, item: Item, from: Option<NodeId>, now: Now, fx: &mut Vec<Effect>) {
+        let mut effects = Vec::new();
+        self.broadcast.deliver(item, from, now.time, &mut effects);
+        self.carry_out_broadcast(effects, now, fx);
+    }
+
+    /// `None` when a broken rule refuses it.
+    fn apply(&mut self, peer: NodeId, scope: &ScopeName, batch: &Batch, now: Now) -> Option<Applied> {
+        let (drift, rules) = (self.config.clock_drift_ms_max, self.config.rules);
+        let ahead = batch.hlc.ms() > now.wall_ms.saturating_add(drift);
+        if ahead {
+            let ahead_ms = batch.hlc.ms() - now.wall_ms;
+            self.scopes.events.push(Event::FutureTime { peer, ahead_ms });
+            if !rules.holds(Rule::ClockDecides) {
+                return None;
+            }
+        }
+        let drift = if rules.holds(Rule::FutureAbsorbed) { drift } else { u64::MAX };
+        self.clock.observe(batch.hlc, now.wall_ms, drift);
+        let actor = self.scopes.actor;
+        let Some(replica) = self.scopes.get_or_create(scope) else {
+            let new = self.scopes.relayed.note(scope, batch.range());
+            return Some(if new { Applied::New } else { Applied::Duplicate });
+        };
+        let forged = batch.actor == actor && batch.last() > replica.context().top(actor);
+        let applied = replica.apply(batch, peer, now.time);
+        if matches!(applied, Applied::New | Applied::Waiting) {
+            self.scopes.touched.insert(scope.clone());
+        }
+        self.counters.own_from_elsewhere += u64::from(forged);
+        self.scopes.forked |= forged;
+        Some(applied)
+    }
+}
+
+fn encoded(batch: &Batch) -> Bytes {
+    let mut payload = Vec::new();
+    codec::encode_batches(&mut payload, std::slice::from_ref(batch));
+    payload.into()
+}
