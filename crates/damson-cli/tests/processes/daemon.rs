@@ -30,10 +30,15 @@ pub fn run(args: &[&str]) -> Output {
 }
 
 /// Waits until something is so, for at most 30 seconds.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    eventually_within(Duration::from_secs(30), what, is_so);
+}
+
+/// Waits until something is so, for at most this long.
+pub fn eventually_within(within: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        assert!(began.elapsed() < within, "not within {} s: {what}", within.as_secs());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -7,3 +7,4 @@ mod lives;
 mod packages;
 mod refusals;
 mod resp;
+mod thirty;
