@@ -45,6 +45,8 @@ pub(super) struct Trees {
     links: Vec<Option<TreeLink>>,
     of: BTreeMap<NodeId, u8>,
     cursor: usize,
+    /// Authors to whom a path is known.
+    known: usize,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Trees {
             links: Vec::new(),
             of: BTreeMap::new(),
             cursor: 0,
+            known: 1,
         };
         let key = key_of(own);
         trees.own = match trees.table.slot(key) {
@@ -182,6 +185,11 @@ impl Trees {
         (distance != UNKNOWN).then_some((distance >> HOPS_BITS, distance & HOPS_MAX))
     }
 
+    /// To how many authors a path is known, ourselves included.
+    pub fn known(&self) -> usize {
+        self.known
+    }
+
     /// Says again to a neighbour what we are to it for this author.
     pub fn remind(&mut self, peer: NodeId, author: NodeId) {
         let Some(at) = self.of.get(&peer) else { return };
@@ -261,6 +269,7 @@ impl Trees {
         if (old, old_parent) == (distance, parent) {
             return;
         }
+        self.known = self.known + usize::from(old == UNKNOWN) - usize::from(distance == UNKNOWN);
         self.distance[slot] = distance;
         self.parent[slot] = parent;
         for (at, link) in self.links.iter_mut().enumerate() {

@@ -51,6 +51,7 @@ impl Node {
     /// Hands something to the overlay, and does what it wants.
     pub(super) fn overlay_input(&mut self, input: OverlayInput, now: Now, fx: &mut Vec<Effect>) {
         let mut effects = Vec::new();
+        self.overlay.handle(OverlayInput::Size(self.broadcast.reachable()), now.time, &mut effects);
         self.overlay.handle(input, now.time, &mut effects);
         for effect in effects {
             match effect {
