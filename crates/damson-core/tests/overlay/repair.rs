@@ -84,6 +84,7 @@ fn a_peer_that_takes_us_for_its_neighbour_by_mistake_is_told() {
         OverlayInput::Message(contact(b).id, damson_core::wire::OverlayMessage::Disconnect { instead: None }),
     );
     assert!(town.view(b).contains(&a) && !town.view(a).contains(&b));
+    town.input(a, OverlayInput::Claimed(contact(b).id));
     town.run(1);
     assert!(!town.view(b).contains(&a));
 }
