@@ -29,7 +29,7 @@ pub struct BroadcastConfig {
     pub sources_max: usize,
     /// Changes of distances wait for others to go with them, in milliseconds. Default 10.
     pub vector_hold_ms: u64,
-    /// What distances may use of each link, in bytes a second. Default 64 KiB. Nothing is sent while nothing changes.
+    /// What distances may use of each link, in bytes a second. Default 32 KiB. Nothing is sent while nothing changes.
     pub vector_bytes_per_s: u64,
     /// Distances in one message. Default 2,048.
     pub vector_max: usize,
@@ -75,7 +75,7 @@ impl Default for BroadcastConfig {
             log_ms_max: 60_000,
             sources_max: 65_536,
             vector_hold_ms: 10,
-            vector_bytes_per_s: 64 << 10,
+            vector_bytes_per_s: 32 << 10,
             vector_max: 2_048,
         }
     }
