@@ -3,7 +3,7 @@
 /// Timing and bounds of the broadcast.
 #[derive(Debug, Clone)]
 pub struct BroadcastConfig {
-    /// In calm an announcement that found no probe to ride on leaves after this time, in milliseconds. Default 3,000:
+    /// In calm an announcement that found no probe to ride on leaves after this time, in milliseconds. Default 6,000:
     /// pushes over healthy links do not get lost, so announcements only prove that.
     pub calm_ms: u64,
     /// The same after links have come or gone, or payloads had to be asked for, in milliseconds. Default 20.
@@ -63,7 +63,7 @@ pub struct BroadcastCounters {
 impl Default for BroadcastConfig {
     fn default() -> Self {
         Self {
-            calm_ms: 3_000,
+            calm_ms: 6_000,
             alert_ms: 20,
             alert_span_ms: 5_000,
             ride_max: 64,
