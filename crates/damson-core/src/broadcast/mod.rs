@@ -133,6 +133,11 @@ impl Broadcast {
         self.trees.distance(author)
     }
 
+    /// To how many nodes a path is known, ourselves included.
+    pub fn reachable(&self) -> usize {
+        self.trees.known()
+    }
+
     /// The neighbour over which this author's payloads come.
     pub fn parent(&self, author: NodeId) -> Option<NodeId> {
         self.trees.parent(author)

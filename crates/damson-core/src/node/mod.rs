@@ -156,7 +156,7 @@ impl Node {
             sync: Sync::new(config.sync.clone(), b, now.time),
             liveness: Liveness::new(config.liveness.clone(), c, now.time),
             overlay: Overlay::new(config.overlay.clone(), own, d, now.time),
-            regroup: Regroup::new(now.time),
+            regroup: Regroup::default(),
             broadcast: Broadcast::new(config.broadcast.clone(), actor.node, config.sources.clone()),
             roster: Roster::default(),
             incarnation: 0,
@@ -210,7 +210,6 @@ impl Node {
             self.links.deadline(),
             self.overlay.deadline(),
             self.broadcast.deadline(),
-            self.regroup.deadline(),
             self.next_sweep,
             joining,
         ];
@@ -391,7 +390,6 @@ impl Node {
             self.overlay_input(OverlayInput::Tick, now, fx);
         }
         self.tick_broadcast(now, fx);
-        self.regroup(now, fx);
         self.sweep(now, fx);
         if !self.leaving && (std::mem::take(&mut self.redial) || now.time >= self.dialer.deadline()) {
             let wanted = self.wanted_addresses();

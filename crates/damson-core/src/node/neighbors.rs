@@ -17,8 +17,6 @@ use crate::wire::{Contact, Message};
 
 /// How long a guest's link may be quiet, in milliseconds.
 const GUEST_MS: u64 = 3_000;
-/// How often members to whom no path leads are looked for, in milliseconds.
-const REGROUP_MS: u64 = 1_000;
 /// How many look for the same one at once, on average.
 const REGROUP_PROBERS: usize = 3;
 /// How much more seldom the dead are tried, in case that only we take them for dead.
@@ -29,28 +27,18 @@ const REGROUP_MAX: usize = 4;
 const CANDIDATES_MAX: usize = 30;
 
 /// Members that are dialled to see whether they live.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Regroup {
-    next: Time,
     dialed: BTreeMap<String, NodeId>,
     /// Who asked us to reach a member: the member, the asker, its nonce, since when.
     pub asked: Vec<(NodeId, NodeId, u64, Time)>,
-}
-
-impl Regroup {
-    pub fn new(now: Time) -> Self {
-        Self { next: now.plus_ms(REGROUP_MS), dialed: BTreeMap::new(), asked: Vec::new() }
-    }
-
-    pub fn deadline(&self) -> Time {
-        self.next
-    }
 }
 
 impl Node {
     /// Hands something to the overlay, and does what it wants.
     pub(super) fn overlay_input(&mut self, input: OverlayInput, now: Now, fx: &mut Vec<Effect>) {
         let mut effects = Vec::new();
+        self.overlay.handle(OverlayInput::Size(self.broadcast.reachable()), now.time, &mut effects);
         self.overlay.handle(input, now.time, &mut effects);
         for effect in effects {
             match effect {
@@ -149,10 +137,6 @@ impl Node {
     /// Looks for members that live where no path leads to: split from us, or dead without a neighbour that could tell.
     /// A few nodes try each of them; what they find is known to all then.
     pub(super) fn regroup(&mut self, now: Now, fx: &mut Vec<Effect>) {
-        if now.time < self.regroup.next {
-            return;
-        }
-        self.regroup.next = now.time.plus_ms(REGROUP_MS * 3 / 4 + self.rng.next_u64() % (REGROUP_MS / 2));
         self.regroup.asked.retain(|(.., since)| now.time.ms_since(*since) < 5_000);
         if self.leaving || self.is_mesh() || self.overlay.is_lonely() {
             return;

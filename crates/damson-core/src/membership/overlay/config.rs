@@ -7,7 +7,7 @@ pub struct OverlayConfig {
     pub active: usize,
     /// Most known others. Default 30: with it a survivor of 90 % failures still knows a living node.
     pub passive: usize,
-    /// Hops of a join's walk, and of a shuffle's. Default 6: in 10,000 nodes of degree 5 that is anywhere.
+    /// Hops of a shuffle's walk, and half of a join's. Default 6.
     pub active_walk: u8,
     /// Hops that are left where a join's walk enters a passive view. Default 3.
     pub passive_walk: u8,

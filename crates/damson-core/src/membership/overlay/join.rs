@@ -23,6 +23,10 @@ const TTL_MAX: u8 = 32;
 const ASK_EACH: u64 = 4;
 
 impl Overlay {
+    /// The walk is twice as long as the paper's. All joins begin at the same contact; seven steps lead to the nodes that are
+    /// far from it, and not to the others. What is left of that falls as sqrt(n) / 2^steps for walks that do not turn
+    /// around in a random graph of degree five: 0.8 for 10,000 nodes after seven, 0.01 after thirteen.
+    ///
     /// A contact does not keep the newcomer for itself unless it has room: it sends it to where walks end. Each splice
     /// gives two neighbours.
     pub(super) fn on_join(&mut self, from: NodeId, now: Time, fx: &mut Vec<OverlayEffect>) {
@@ -38,7 +42,7 @@ impl Overlay {
         }
         let walks = (self.config.active / 2).max(1);
         for first in pick(others, walks, &mut self.rng) {
-            let ttl = self.config.active_walk;
+            let ttl = self.config.active_walk.saturating_mul(2);
             let message = OverlayMessage::ForwardJoin { who: who.clone(), ttl, hops: 1, urgent: true };
             fx.push(OverlayEffect::Send(first, message));
         }
