@@ -3,7 +3,9 @@
 mod cluster;
 mod configuration;
 mod daemon;
+mod discovery;
 mod lives;
 mod packages;
 mod refusals;
 mod resp;
+mod tree;

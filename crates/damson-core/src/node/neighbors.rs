@@ -102,13 +102,21 @@ impl Node {
                 wanted.insert(member.address.clone(), self.id > member.id);
             }
         }
-        for contact in &self.config.contacts {
-            let linked = self.contact_ids.get(contact).is_some_and(|id| self.links.of(*id).is_some());
-            if !linked && !taken.contains(contact.as_str()) && *contact != self.config.address {
-                wanted.insert(contact.clone(), false);
-            }
+        let open = |contact: &&String| {
+            let linked = self.contacts.id_of(contact).is_some_and(|id| self.links.of(id).is_some());
+            !linked && !taken.contains(contact.as_str()) && **contact != self.config.address
+        };
+        let found = self.contacts.found().filter(open).take(self.config.dial.contacts_at_once);
+        for contact in self.config.contacts.iter().filter(open).chain(found) {
+            wanted.insert(contact.clone(), false);
         }
         wanted
+    }
+
+    /// Other contacts than before were discovered.
+    pub(super) fn on_contacts(&mut self, addresses: Vec<String>) {
+        let (fixed, max) = (&self.config.contacts, self.config.dial.contacts_max);
+        self.redial |= self.contacts.replace(addresses, fixed, max, &mut self.rng);
     }
 
     /// Closes guests' links that are not used any more.
@@ -156,11 +164,36 @@ impl Node {
             self.regroup.dialed.insert(address.clone(), id);
             self.dial_now(&address, now, fx);
         }
+        if self.rng.next_u64() % present < REGROUP_PROBERS as u64
+            && let Some(address) = self.stranger()
+        {
+            self.dial_now(&address, now, fx);
+        }
+    }
+
+    /// A contact at whose address no member is known: nodes may live there that never heard of us, nor we of them.
+    fn stranger(&mut self) -> Option<String> {
+        if !self.config.roster {
+            return None;
+        }
+        let members: BTreeSet<&str> = self.roster.iter().map(|member| member.address.as_str()).collect();
+        let is_known = |contact: &str| {
+            let id = self.contacts.id_of(contact);
+            members.contains(contact) || id.is_some_and(|id| id == self.id || self.roster.get(id).is_some())
+        };
+        let all = self.config.contacts.iter().chain(self.contacts.found());
+        let mut strangers: Vec<&String> = all.filter(|contact| !is_known(contact)).collect();
+        if strangers.is_empty() {
+            return None;
+        }
+        let at = usize::try_from(self.rng.next_u64() % strangers.len() as u64).expect("an index");
+        Some(strangers.swap_remove(at).clone())
     }
 
     /// A dial has failed: who wanted it is told.
     pub(super) fn on_dial_failed(&mut self, address: &str, now: Now, fx: &mut Vec<Effect>) {
         self.dialer.failed(address, now.time);
+        self.contacts.put_last(address);
         self.redial = true;
         self.overlay_input(OverlayInput::DialFailed(address.to_string()), now, fx);
         if let Some(id) = self.regroup.dialed.remove(address)

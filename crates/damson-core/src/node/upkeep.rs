@@ -35,7 +35,8 @@ impl Node {
         if let Readiness::Joining(until) = self.readiness
             && now.time >= until
         {
-            let expected = !self.config.contacts.is_empty() || self.roster.iter().any(|m| m.id != self.id);
+            let contacts = !self.config.contacts.is_empty() || self.config.discovers;
+            let expected = contacts || self.roster.iter().any(|m| m.id != self.id);
             self.become_ready(expected, fx);
         }
     }
