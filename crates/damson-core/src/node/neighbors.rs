@@ -68,6 +68,7 @@ impl Node {
         let address = link.hello.as_ref().map(|hello| hello.address.clone()).unwrap_or_default();
         let contact = Contact { id: peer, address };
         self.vouch(peer, fx);
+        self.regroup.dialed.retain(|_, id| *id != peer);
         let apart = dialed.is_some() && self.is_apart(peer);
         self.overlay_input(OverlayInput::LinkOpen { contact: contact.clone(), dialed }, now, fx);
         if apart && !self.overlay.needs(peer) {

@@ -3,7 +3,7 @@
 /// Sizes and timing of the overlay. Defaults without a source are the paper's (HyParView, section 5.1).
 #[derive(Debug, Clone)]
 pub struct OverlayConfig {
-    /// Most neighbours. Default 5, the paper's for 10,000 nodes: log(n) + 1. A cluster that fits is a full mesh.
+    /// Most neighbours; at least [`OverlayConfig::ACTIVE_MIN`]. Default 5, the paper's for 10,000 nodes: log(n) + 1. A cluster that fits is a full mesh.
     pub active: usize,
     /// Most known others. Default 30: with it a survivor of 90 % failures still knows a living node.
     pub passive: usize,
@@ -27,6 +27,11 @@ pub struct OverlayConfig {
     pub asked_max: usize,
     /// Ways back of other nodes' shuffles that are remembered. Default 256.
     pub routes_max: usize,
+}
+
+impl OverlayConfig {
+    /// Fewest neighbours. With one, whoever is linked displaces another who then has none, without end.
+    pub const ACTIVE_MIN: usize = 2;
 }
 
 impl Default for OverlayConfig {

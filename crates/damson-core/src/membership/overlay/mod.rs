@@ -143,7 +143,8 @@ enum Reason {
 
 impl Overlay {
     /// A state machine that draws from `rng`. `own` is where others dial this node.
-    pub fn new(config: OverlayConfig, own: Contact, mut rng: ChaCha8Rng, now: Time) -> Self {
+    pub fn new(mut config: OverlayConfig, own: Contact, mut rng: ChaCha8Rng, now: Time) -> Self {
+        config.active = config.active.max(OverlayConfig::ACTIVE_MIN);
         let first = rng.next_u64() % config.shuffle_ms.max(1);
         Self {
             passive: Passive::new(config.passive),
