@@ -41,3 +41,15 @@ fn the_same_seed_makes_the_same_overlay() {
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
 }
+
+/// Not a check, a figure to look at: `TOWN=2000 cargo test -- --nocapture figures`
+#[test]
+fn figures() {
+    let Some(count) = std::env::var("TOWN").ok().and_then(|n| n.parse().ok()) else { return };
+    let mut town = Town::of(count, OverlayConfig::default(), 1);
+    for _ in 0..5 {
+        town.run_cycles(10);
+        let (degree, clustering, path) = (town.degree_mean(), town.clustering(), town.mean_path(100));
+        eprintln!("degree {degree} clustering {clustering} mean path {path}");
+    }
+}

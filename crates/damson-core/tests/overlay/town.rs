@@ -177,6 +177,27 @@ impl Town {
         seen.len()
     }
 
+    /// Mean length of the shortest paths from some nodes to all others.
+    pub fn mean_path(&self, roots: usize) -> f64 {
+        let views: Vec<Vec<usize>> = (0..self.overlays.len()).map(|at| self.view(at)).collect();
+        let (mut sum, mut pairs) = (0, 0);
+        for root in self.living().into_iter().step_by(self.overlays.len() / roots + 1) {
+            let mut hops = BTreeMap::from([(root, 0)]);
+            let mut queue = VecDeque::from([root]);
+            while let Some(at) = queue.pop_front() {
+                for next in &views[at] {
+                    if !hops.contains_key(next) {
+                        hops.insert(*next, hops[&at] + 1);
+                        queue.push_back(*next);
+                    }
+                }
+            }
+            sum += hops.values().sum::<u32>();
+            pairs += hops.len() - 1;
+        }
+        f64::from(sum) / pairs as f64
+    }
+
     pub fn is_connected(&self) -> bool {
         let living = self.living();
         self.reached_from(living[0]) == living.len()

@@ -17,7 +17,8 @@ pub struct OverlayConfig {
     pub shuffle_passive: usize,
     /// Each node begins a shuffle this often, in milliseconds, jittered by a quarter. Default 10,000. One *cycle*.
     pub shuffle_ms: u64,
-    /// Hops of a walk that looks for a node with room. Default 16: cheap, and repeated until one is found.
+    /// Hops that a walk looks for a node with room, once it is as far as a join goes. Default 16: cheap, and repeated until
+    /// one is found.
     pub seek_walk: u8,
     /// The first pause between attempts to fill the active view, in milliseconds. Default 100; doubles up to a cycle.
     pub fill_ms_min: u64,
