@@ -19,13 +19,15 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a node: the cluster port, the Redis protocol, HTTP.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Five nodes in one process, with something to see: no configuration needed.
     Demo(Demo),
     /// How a running node is.
     Status(Query),
     /// The members of the cluster, as a running node sees them.
     Members(Query),
+    /// Over which links the writes of a member reach the others: all members are asked, through a running node.
+    Tree(Tree),
     /// Simulate a cluster: the real node, a virtual clock, network and disk.
     Sim {
         #[command(subcommand)]
@@ -42,7 +44,7 @@ pub enum SimCommand {
 }
 
 /// Every flag can also stand in the configuration file (TOML, the same names with underscores) or in the environment
-/// (DAMSON_NAME, DAMSON_DATA_DIR, ...; several contacts separated by commas). Flags win over the environment, the
+/// (DAMSON_NAME, DAMSON_DATA_DIR, ...; lists separated by commas). Flags win over the environment, the
 /// environment over the file.
 #[derive(Debug, ClapArgs)]
 pub struct Serve {
@@ -67,6 +69,14 @@ pub struct Serve {
     /// A member to join through; can be given several times.
     #[arg(long, value_name = "ADDR")]
     pub join: Vec<String>,
+    /// A name whose addresses are members to join through, such as that of a headless Kubernetes service; resolved again
+    /// while the node runs. Can be given several times.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub join_dns: Vec<String>,
+    /// A file with addresses of members to join through, one a line, # for comments; read again when it changes, waited
+    /// for when it is not there. Can be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub join_file: Vec<PathBuf>,
     /// The cluster: nodes of different realms never mix [default: default].
     #[arg(long)]
     pub realm: Option<String>,
@@ -109,6 +119,15 @@ pub struct Query {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Tree {
+    #[command(flatten)]
+    pub query: Query,
+    /// The member whose writes travel over the tree [default: the node that is asked].
+    #[arg(long, value_name = "NAME_OR_ID")]
+    pub root: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

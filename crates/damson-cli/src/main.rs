@@ -7,6 +7,7 @@ mod query;
 mod secret;
 mod serve;
 mod sim;
+mod tree;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -19,10 +20,11 @@ fn main() -> ExitCode {
     let args = Args::parse();
     log_to_stderr(args.verbose, matches!(args.command, Command::Demo(_)));
     let result = match args.command {
-        Command::Serve(serve) => serve::run(serve),
+        Command::Serve(serve) => serve::run(*serve),
         Command::Demo(demo) => demo::run(&demo),
         Command::Status(query) => query::status(&query),
         Command::Members(query) => query::members(&query),
+        Command::Tree(args) => tree::run(&args),
         Command::Sim { command: SimCommand::Cluster(cluster) } => sim::cluster(&cluster),
     };
     match result {

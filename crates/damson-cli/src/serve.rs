@@ -26,6 +26,10 @@ struct Settings {
     http: Option<String>,
     #[serde(default)]
     join: Vec<String>,
+    #[serde(default)]
+    join_dns: Vec<String>,
+    #[serde(default)]
+    join_file: Vec<PathBuf>,
     realm: Option<String>,
     zone: Option<String>,
     #[serde(default)]
@@ -34,7 +38,7 @@ struct Settings {
 }
 
 /// The names in the file, and behind DAMSON_ in the environment.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 13] = [
     "name",
     "data_dir",
     "listen",
@@ -42,6 +46,8 @@ const FIELDS: [&str; 11] = [
     "redis",
     "http",
     "join",
+    "join_dns",
+    "join_file",
     "realm",
     "zone",
     "cluster_secret_file",
@@ -52,7 +58,10 @@ const FIELDS: [&str; 11] = [
 pub fn run(args: Serve) -> anyhow::Result<ExitCode> {
     let settings = settings(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(settings))
+    let ended = runtime.block_on(serve(settings));
+    // The look-up of a name may hang, and nothing is left to wait for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
@@ -101,6 +110,12 @@ async fn start(settings: &Settings) -> anyhow::Result<Node> {
     }
     for contact in &settings.join {
         builder = builder.join(contact);
+    }
+    for name in &settings.join_dns {
+        builder = builder.join_dns(name);
+    }
+    for path in &settings.join_file {
+        builder = builder.join_file(path);
     }
     if let Some(realm) = &settings.realm {
         builder = builder.realm(realm);
@@ -163,6 +178,8 @@ fn settings(args: Serve) -> anyhow::Result<Settings> {
         .try_parsing(true)
         .list_separator(",")
         .with_list_parse_key("join")
+        .with_list_parse_key("join_dns")
+        .with_list_parse_key("join_file")
         .with_list_parse_key("cluster_secret_file");
     let read = sources.add_source(lists).build().context("cannot read the configuration")?;
     let from_sources: Settings = read.try_deserialize().context("the configuration is not right")?;
@@ -171,8 +188,6 @@ fn settings(args: Serve) -> anyhow::Result<Settings> {
 
 /// Flags win.
 fn over(args: Serve, base: Settings) -> Settings {
-    let list = |flags: Vec<String>, base| if flags.is_empty() { base } else { flags };
-    let secrets = args.cluster_secret_file;
     Settings {
         name: args.name.or(base.name),
         data_dir: args.data_dir.or(base.data_dir),
@@ -181,9 +196,15 @@ fn over(args: Serve, base: Settings) -> Settings {
         redis: args.redis.or(base.redis),
         http: args.http.or(base.http),
         join: list(args.join, base.join),
+        join_dns: list(args.join_dns, base.join_dns),
+        join_file: list(args.join_file, base.join_file),
         realm: args.realm.or(base.realm),
         zone: args.zone.or(base.zone),
-        cluster_secret_file: if secrets.is_empty() { base.cluster_secret_file } else { secrets },
+        cluster_secret_file: list(args.cluster_secret_file, base.cluster_secret_file),
         sync: args.sync.or(base.sync),
     }
+}
+
+fn list<T>(flags: Vec<T>, base: Vec<T>) -> Vec<T> {
+    if flags.is_empty() { base } else { flags }
 }

@@ -13,6 +13,7 @@ use damson_core::scope::ScopeName;
 use damson_store::{DataDir, FjallStore, LoadReport, MemoryStore, Store, StoreError};
 
 use crate::clock::{OsClock, entropy};
+use crate::discovery::{Discovery, DiscoveryConfig, check_address};
 use crate::driver::{Disk, Driver, Sync};
 use crate::error::StartError;
 use crate::identity::Identity;
@@ -33,6 +34,7 @@ pub struct NodeBuilder {
     transport: Option<Arc<dyn Transport>>,
     counters: Option<Arc<TransportCounters>>,
     admission: Admission,
+    discovery: Discovery,
     sync: Sync,
     sync_of: BTreeMap<ScopeName, Sync>,
 }
@@ -54,6 +56,7 @@ impl NodeBuilder {
             transport: None,
             counters: None,
             admission: Admission::default(),
+            discovery: Discovery::default(),
             sync: Sync::default(),
             sync_of: BTreeMap::new(),
         }
@@ -91,6 +94,31 @@ impl NodeBuilder {
     #[must_use]
     pub fn join(mut self, address: impl Into<String>) -> Self {
         self.config.contacts.push(address.into());
+        self
+    }
+
+    /// A name whose addresses are members to join through, `host:port`: all of them, also those of a headless Kubernetes
+    /// service. It is resolved when the node starts and again while it runs; a name that cannot be resolved is asked
+    /// again, and what it named before stays. Can be called several times.
+    #[must_use]
+    pub fn join_dns(mut self, name: impl Into<String>) -> Self {
+        self.discovery.names.push(name.into());
+        self
+    }
+
+    /// A file with addresses of members to join through: one a line, `#` begins a comment. It is read again when it
+    /// changes. A file that is not there yet is waited for; what cannot be read as an address is skipped and logged. Can
+    /// be called several times.
+    #[must_use]
+    pub fn join_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.discovery.files.push(path.into());
+        self
+    }
+
+    /// Timing and limits of [`NodeBuilder::join_dns`] and [`NodeBuilder::join_file`].
+    #[must_use]
+    pub fn discovery(mut self, config: DiscoveryConfig) -> Self {
+        self.discovery.config = config;
         self
     }
 
@@ -207,8 +235,10 @@ impl NodeBuilder {
     pub async fn start(self) -> Result<Node, StartError> {
         self.check()?;
         let clock = OsClock::new();
-        let Self { mut config, listen, data_dir, identity, transport, counters, admission, sync, sync_of } =
-            self;
+        let Self { mut config, listen, data_dir, identity, transport, counters, admission, .. } = self;
+        let Self { mut discovery, sync, sync_of, .. } = self;
+        config.discovers = !discovery.is_empty();
+        discovery.any_form = transport.is_some();
         let mut opened = open(data_dir).await?;
         let identity = match (identity, &opened.dir) {
             (Some(identity), _) => identity,
@@ -228,9 +258,10 @@ impl NodeBuilder {
             config.address = transport.local_address();
         }
         let started = boot(config, NodeId(identity.node_id()), &mut opened, &clock)?;
-        Ok(run(started, opened, transport, counters, clock, move |scope| {
-            sync_of.get(scope).copied().unwrap_or(sync)
-        }))
+        let sync_of = move |scope: &ScopeName| sync_of.get(scope).copied().unwrap_or(sync);
+        let node = run(started, opened, transport, counters, clock, sync_of);
+        discovery.start(node.driver());
+        Ok(node)
     }
 
     fn check(&self) -> Result<(), StartError> {
@@ -238,6 +269,10 @@ impl NodeBuilder {
             if label.is_empty() || label.len() > LABEL_BYTES_MAX {
                 return Err(StartError::Label { what, len: label.len(), max: LABEL_BYTES_MAX });
             }
+        }
+        for name in &self.discovery.names {
+            let wrong = |reason| StartError::ContactName { name: name.clone(), reason };
+            check_address(name, false).map_err(wrong)?;
         }
         let open = self.admission.secrets.is_empty() && self.admission.allowed.is_none();
         if self.transport.is_none() && open && !is_loopback(&self.listen) {

@@ -27,6 +27,17 @@ pub enum StartError {
         /// The listening address.
         address: String,
     },
+    /// A name of contacts that is no name and port.
+    #[error(
+        "{name:?} is no name of contacts: {reason}; write the name and the port on which the members listen, such as \
+         damson.example.org:7400"
+    )]
+    ContactName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A name or realm that is empty or too long.
     #[error("{what} must have 1 to {max} bytes, it has {len}")]
     Label {

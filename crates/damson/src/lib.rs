@@ -31,6 +31,7 @@
 
 mod builder;
 mod clock;
+mod discovery;
 mod driver;
 mod error;
 mod handles;
@@ -39,6 +40,7 @@ mod node;
 mod scope;
 mod status;
 pub mod transport;
+mod tree;
 mod value;
 mod watch;
 
@@ -49,11 +51,13 @@ pub use damson_core::node::{DialConfig, Event};
 pub use damson_core::replica::{ReplicaConfig, Scan, Slot, Tx, View, WriteError};
 pub use damson_core::scope::{ScopeName, ScopeNameError};
 pub use damson_core::sync::SyncConfig;
+pub use discovery::DiscoveryConfig;
 pub use driver::{Sync, Ticket};
 pub use error::{StartError, StopError};
 pub use handles::{Counter, Flag, Map, MaxRegister, MultiRegister, Register, Set};
 pub use node::Node;
 pub use scope::Scope;
 pub use status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
+pub use tree::TreeView;
 pub use value::{Json, Value, ValueError};
 pub use watch::{Change, Watch};

@@ -14,6 +14,7 @@ use crate::error::StopError;
 use crate::scope::Scope;
 use crate::status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
 use crate::transport::TransportCounters;
+use crate::tree::TreeView;
 
 /// A running node. Cheap to clone; it runs until [`Node::stop`], or until the last clone is dropped, which is no clean
 /// stop: the next start is a new life.
@@ -43,6 +44,10 @@ impl Node {
         continued: bool,
     ) -> Self {
         Self { inner: Arc::new(Inner { driver, transport, continued, _dir: dir }) }
+    }
+
+    pub(crate) fn driver(&self) -> &Arc<Driver> {
+        &self.inner.driver
     }
 
     /// A keyspace.
@@ -93,6 +98,16 @@ impl Node {
         self.inner
             .driver
             .look(|node, _| node.roster().iter().map(|member| MemberInfo::of(member, node)).collect())
+    }
+
+    /// The members to which it keeps a link as its neighbours, in the order of their ids: in a small cluster all others.
+    pub fn neighbors(&self) -> Vec<NodeId> {
+        self.inner.driver.look(|node, _| node.active_view())
+    }
+
+    /// Its place in the tree over which the writes of a member, the root, travel.
+    pub fn tree(&self, root: NodeId) -> TreeView {
+        self.inner.driver.look(|node, _| TreeView::of(node, root))
     }
 
     /// May it serve, and if not, why.

@@ -28,6 +28,18 @@ fn the_file_is_read_the_environment_wins_over_it_and_flags_over_both() {
 }
 
 #[test]
+fn lists_of_contacts_come_from_all_three_too() {
+    let base =
+        "name = 'n'\ndata_dir = '/tmp/none'\njoin_dns = ['from-the-file']\njoin_file = ['/tmp/none']\n";
+    assert!(refused_with(base, &[], &[]).contains("from-the-file"));
+    let environment = [("DAMSON_JOIN_DNS", "good.example:1,from-the-environment")];
+    assert!(refused_with(base, &environment, &[]).contains("from-the-environment"));
+    let flags = ["--join-dns", "from-a-flag", "--join-file", "/tmp/none"];
+    let said = refused_with(base, &environment, &flags);
+    assert!(said.contains("from-a-flag") && said.contains("the port is missing"), "{said}");
+}
+
+#[test]
 fn a_misspelt_setting_in_the_file_is_an_error_and_a_foreign_variable_is_not() {
     assert!(refused_with("nmae = 'n'", &[], &[]).contains("nmae"));
     assert!(refused_with(BASE, &[("DAMSON_SOMETHING_ELSE", "x")], &[]).contains("/from-the-file"));

@@ -135,8 +135,19 @@ impl Daemon {
         assert!(status.success(), "{} stopped with {status}", self.name);
     }
 
+    /// What it has logged in all its starts.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.with_extension("log")).unwrap()
+    }
+
     fn query(&self, what: &str) -> Value {
-        let output = run(&[what, "--http", &self.ready["http"], "--json"]);
+        self.ask(&[what])
+    }
+
+    /// The JSON that a command about it prints.
+    pub fn ask(&self, command: &[&str]) -> Value {
+        let output = run(&[command, &["--http", &self.ready["http"], "--json"]].concat());
+        let what = command[0];
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|e| panic!("{what}: {e}: {}", String::from_utf8_lossy(&output.stderr)))
     }

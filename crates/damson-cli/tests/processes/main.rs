@@ -3,8 +3,10 @@
 mod cluster;
 mod configuration;
 mod daemon;
+mod discovery;
 mod lives;
 mod packages;
 mod refusals;
 mod resp;
 mod thirty;
+mod tree;

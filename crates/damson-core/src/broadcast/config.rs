@@ -3,7 +3,7 @@
 /// Timing and bounds of the broadcast.
 #[derive(Debug, Clone)]
 pub struct BroadcastConfig {
-    /// In calm an announcement that found no probe to ride on leaves after this time, in milliseconds. Default 3,000:
+    /// In calm an announcement that found no probe to ride on leaves after this time, in milliseconds. Default 6,000:
     /// pushes over healthy links do not get lost, so announcements only prove that.
     pub calm_ms: u64,
     /// The same after links have come or gone, or payloads had to be asked for, in milliseconds. Default 20.
@@ -27,9 +27,9 @@ pub struct BroadcastConfig {
     pub log_ms_max: u64,
     /// Authors for whom trees are kept. Default 65,536, at about two bytes for each link of the overlay. Others are flooded.
     pub sources_max: usize,
-    /// Changes of distances wait for others to go with them, in milliseconds. Default 10.
+    /// Changes of distances wait for others to go with them, in milliseconds. Default 20.
     pub vector_hold_ms: u64,
-    /// What distances may use of each link, in bytes a second. Default 64 KiB. Nothing is sent while nothing changes.
+    /// What distances may use of each link, in bytes a second. Default 8 KiB: a thousand members in less than a second. Nothing is sent while nothing changes.
     pub vector_bytes_per_s: u64,
     /// Distances in one message. Default 2,048.
     pub vector_max: usize,
@@ -63,7 +63,7 @@ pub struct BroadcastCounters {
 impl Default for BroadcastConfig {
     fn default() -> Self {
         Self {
-            calm_ms: 3_000,
+            calm_ms: 6_000,
             alert_ms: 20,
             alert_span_ms: 5_000,
             ride_max: 64,
@@ -74,8 +74,8 @@ impl Default for BroadcastConfig {
             log_max: 8_192,
             log_ms_max: 60_000,
             sources_max: 65_536,
-            vector_hold_ms: 10,
-            vector_bytes_per_s: 64 << 10,
+            vector_hold_ms: 20,
+            vector_bytes_per_s: 8 << 10,
             vector_max: 2_048,
         }
     }

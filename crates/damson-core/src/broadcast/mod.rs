@@ -133,6 +133,11 @@ impl Broadcast {
         self.trees.distance(author)
     }
 
+    /// To how many nodes a path is known, ourselves included.
+    pub fn reachable(&self) -> usize {
+        self.trees.known()
+    }
+
     /// The neighbour over which this author's payloads come.
     pub fn parent(&self, author: NodeId) -> Option<NodeId> {
         self.trees.parent(author)
@@ -367,6 +372,7 @@ fn graft_ms(trees: &Trees, config: &BroadcastConfig, peer: NodeId) -> u64 {
     (delay * 3).max(config.graft_ms_min)
 }
 
+/// One way, at least a millisecond: between machines that are near each other a hop costs more than the wire.
 fn delay_ms(round_trip_us: u64) -> u16 {
-    u16::try_from(round_trip_us.saturating_add(1_000) / 2_000).unwrap_or(u16::MAX)
+    u16::try_from(round_trip_us.saturating_add(1_000) / 2_000).unwrap_or(u16::MAX).max(1)
 }

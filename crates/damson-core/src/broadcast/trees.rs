@@ -45,6 +45,8 @@ pub(super) struct Trees {
     links: Vec<Option<TreeLink>>,
     of: BTreeMap<NodeId, u8>,
     cursor: usize,
+    /// Authors to whom a path is known.
+    known: usize,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Trees {
             links: Vec::new(),
             of: BTreeMap::new(),
             cursor: 0,
+            known: 1,
         };
         let key = key_of(own);
         trees.own = match trees.table.slot(key) {
@@ -182,6 +185,11 @@ impl Trees {
         (distance != UNKNOWN).then_some((distance >> HOPS_BITS, distance & HOPS_MAX))
     }
 
+    /// To how many authors a path is known, ourselves included.
+    pub fn known(&self) -> usize {
+        self.known
+    }
+
     /// Says again to a neighbour what we are to it for this author.
     pub fn remind(&mut self, peer: NodeId, author: NodeId) {
         let Some(at) = self.of.get(&peer) else { return };
@@ -213,7 +221,7 @@ impl Trees {
             if link.due.is_none_or(|due| due > now) {
                 continue;
             }
-            let slots = link.changed.take(entries_max);
+            let slots = link.changed.take_nearest(entries_max, &self.distance);
             let mut bytes = Vec::with_capacity(slots.len() * ENTRY_BYTES);
             for slot in slots {
                 let is_parent = usize::from(self.parent[slot]) == at;
@@ -261,6 +269,7 @@ impl Trees {
         if (old, old_parent) == (distance, parent) {
             return;
         }
+        self.known = self.known + usize::from(old == UNKNOWN) - usize::from(distance == UNKNOWN);
         self.distance[slot] = distance;
         self.parent[slot] = parent;
         for (at, link) in self.links.iter_mut().enumerate() {
@@ -326,24 +335,29 @@ impl Changed {
         self.words.get(slot / 64).is_some_and(|word| word & (1 << (slot % 64)) != 0)
     }
 
-    /// Takes out the first `max`.
-    fn take(&mut self, max: usize) -> Vec<usize> {
-        let mut taken = Vec::with_capacity(self.count.min(max));
-        for (at, word) in self.words.iter_mut().enumerate() {
-            while *word != 0 && taken.len() < max {
-                let bit = word.trailing_zeros() as usize;
-                *word &= *word - 1;
-                taken.push(at * 64 + bit);
-            }
-            if taken.len() >= max {
-                break;
+    /// Takes out those of the nearest `max` authors: what is said of them is likely to stay, while the farther ones still
+    /// wait for what others say.
+    fn take_nearest(&mut self, max: usize, distance: &[Distance]) -> Vec<usize> {
+        let mut slots = Vec::with_capacity(self.count);
+        for (at, word) in self.words.iter().enumerate() {
+            let mut left = *word;
+            while left != 0 {
+                slots.push(at * 64 + left.trailing_zeros() as usize);
+                left &= left - 1;
             }
         }
-        self.count -= taken.len();
+        if slots.len() > max {
+            slots.select_nth_unstable_by_key(max, |slot| distance[*slot]);
+            slots.truncate(max);
+            slots.sort_unstable();
+        }
+        self.count -= slots.len();
         if self.count == 0 {
             self.words = Vec::new();
+        } else {
+            slots.iter().for_each(|slot| self.words[slot / 64] &= !(1 << (slot % 64)));
         }
-        taken
+        slots
     }
 }
 

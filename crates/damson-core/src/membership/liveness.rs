@@ -5,7 +5,8 @@
 //! when it does not refute, declare it dead. Dadgar, Phillips, Currey, "Lifeguard" (2018): a node whose own probes fail,
 //! or that runs late, doubts itself first and waits longer.
 //!
-//! A member that was heard in any way since it was suspected is not declared dead by us.
+//! A member that was heard in any way since it was suspected is not declared dead by us. Time-outs follow the measured round
+//! trip of each link, and a probe without an answer is repeated: a lost frame is no sign of death.
 
 use std::collections::BTreeMap;
 
@@ -19,9 +20,11 @@ use crate::time::Time;
 /// Timing of failure detection.
 #[derive(Debug, Clone)]
 pub struct LivenessConfig {
-    /// A member is probed this often, in milliseconds. Default 500: SWIM's period, short because links stay open.
+    /// A neighbour is probed this often, in milliseconds. Default 1,000, SWIM's period. A process that ends is noticed at once,
+    /// because its links break; a machine that falls silent by the first of its neighbours to probe it.
     pub period_ms: u64,
-    /// After this time without an answer others are asked, in milliseconds. Default 200, far above a round trip.
+    /// After this time without an answer others are asked, in milliseconds, and the probe is repeated. Default 200; at least
+    /// three round trips of the link.
     pub timeout_ms: u64,
     /// How many others are asked. Default 3, as in SWIM.
     pub indirect: usize,
@@ -70,6 +73,8 @@ pub struct Liveness {
     probes: BTreeMap<u64, Probe>,
     suspects: BTreeMap<NodeId, Suspicion>,
     heard: BTreeMap<NodeId, Time>,
+    /// Smoothed round trips of links, in microseconds.
+    round_trips: BTreeMap<NodeId, u64>,
     /// 0 when all is well: how far we doubt ourselves.
     health: u64,
     ticked: Time,
@@ -79,7 +84,10 @@ pub struct Liveness {
 struct Probe {
     target: NodeId,
     sent: Time,
-    asked: Option<Time>,
+    /// When others are asked; absent once they were.
+    asks: Option<Time>,
+    /// When it is repeated, if it goes over a link of ours.
+    repeats: Option<Time>,
     fails: Time,
 }
 
@@ -87,14 +95,18 @@ struct Probe {
 struct Suspicion {
     since: Time,
     ends: Time,
+    /// We suspect it: it is probed all the time.
+    ours: bool,
 }
 
+/// The round trip of a link that was not measured yet is taken for so long.
+const UNMEASURED_US: u64 = 100_000;
 /// Those who only stand in for a judge spread over so many times of suspicion.
 const FALLBACK_SPREAD: u64 = 10;
 
 impl Default for LivenessConfig {
     fn default() -> Self {
-        Self { period_ms: 500, timeout_ms: 200, indirect: 3, suspicion_ms: 1_500, health_max: 8 }
+        Self { period_ms: 1_000, timeout_ms: 200, indirect: 3, suspicion_ms: 1_500, health_max: 8 }
     }
 }
 
@@ -110,6 +122,7 @@ impl Liveness {
             probes: BTreeMap::new(),
             suspects: BTreeMap::new(),
             heard: BTreeMap::new(),
+            round_trips: BTreeMap::new(),
             health: 0,
             ticked: now,
         }
@@ -122,7 +135,8 @@ impl Liveness {
 
     /// When [`Liveness::tick`] wants to be called.
     pub fn deadline(&self) -> Time {
-        let probes = self.probes.values().map(|probe| probe.asked.unwrap_or(probe.fails));
+        let next = |probe: &Probe| probe.fails.min(probe.asks.unwrap_or(probe.fails));
+        let probes = self.probes.values().map(|probe| next(probe).min(probe.repeats.unwrap_or(probe.fails)));
         let suspects = self.suspects.values().map(|suspicion| suspicion.ends);
         probes.chain(suspects).fold(self.next_probe, Time::min)
     }
@@ -139,11 +153,17 @@ impl Liveness {
         let probe = self.probes.remove(&nonce)?;
         self.health = self.health.saturating_sub(1);
         self.heard.insert(target, now);
-        probe.asked.map(|_| now.0.saturating_sub(probe.sent.0))
+        // Of a probe that was repeated nobody knows which was answered (Karn's algorithm).
+        probe.asks.filter(|asks| probe.repeats == Some(*asks))?;
+        let took = now.0.saturating_sub(probe.sent.0);
+        let smoothed = self.round_trips.entry(target).or_insert(took);
+        *smoothed = (*smoothed * 7 + took) / 8;
+        Some(took)
     }
 
     /// A peer's link is closed: what it said last is not kept.
     pub fn closed(&mut self, peer: NodeId) {
+        self.round_trips.remove(&peer);
         if !self.suspects.contains_key(&peer) {
             self.heard.remove(&peer);
         }
@@ -151,7 +171,7 @@ impl Liveness {
 
     /// A link broke: probe its member now, through others.
     pub fn link_down(&mut self, peer: NodeId, now: Time, others: &[NodeId], fx: &mut Vec<LivenessEffect>) {
-        let nonce = self.new_probe(peer, now);
+        let nonce = self.new_probe(peer, false, now);
         self.ask_others(nonce, others, fx);
     }
 
@@ -163,7 +183,7 @@ impl Liveness {
                 let own = self.stretched(self.config.suspicion_ms);
                 let wait = if ours { own } else { own * 3 + self.draw(own * FALLBACK_SPREAD) };
                 let ends = now.plus_ms(wait);
-                self.suspects.entry(id).or_insert(Suspicion { since: now, ends });
+                self.suspects.entry(id).or_insert(Suspicion { since: now, ends, ours });
             }
             Some(MemberState::Alive) => _ = self.suspects.remove(&id),
             Some(MemberState::Dead | MemberState::Left) | None => self.forget(id),
@@ -188,26 +208,37 @@ impl Liveness {
     }
 
     fn probe(&mut self, target: NodeId, now: Time, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
-        let nonce = self.new_probe(target, now);
-        if linked.contains(&target) {
+        let direct = linked.contains(&target);
+        let nonce = self.new_probe(target, direct, now);
+        if direct {
             fx.push(LivenessEffect::Ping { peer: target, nonce });
         } else {
             self.ask_others(nonce, linked, fx);
         }
     }
 
-    fn new_probe(&mut self, target: NodeId, now: Time) -> u64 {
+    fn new_probe(&mut self, target: NodeId, direct: bool, now: Time) -> u64 {
         let nonce = self.next_nonce;
         self.next_nonce += 1;
-        let asked = now.plus_ms(self.stretched(self.config.timeout_ms));
-        let fails = now.plus_ms(self.stretched(self.config.period_ms));
-        self.probes.insert(nonce, Probe { target, sent: now, asked: Some(asked), fails });
+        let patience = self.patience_ms(target, direct);
+        let asks = now.plus_ms(self.stretched(patience));
+        let fails = now.plus_ms(self.stretched(patience * 5 / 2));
+        let repeats = direct.then_some(asks);
+        self.probes.insert(nonce, Probe { target, sent: now, asks: Some(asks), repeats, fails });
         nonce
+    }
+
+    /// How long an answer may take, in milliseconds: over our own link, or over links of others like ours.
+    fn patience_ms(&self, target: NodeId, direct: bool) -> u64 {
+        let own = self.round_trips.get(&target).copied();
+        let mean = self.round_trips.values().sum::<u64>() / (self.round_trips.len() as u64).max(1);
+        let round_trip_ms = if direct { own.unwrap_or(UNMEASURED_US) } else { mean * 2 } / 1_000;
+        self.config.timeout_ms.max(round_trip_ms * 3)
     }
 
     fn ask_others(&mut self, nonce: u64, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
         let Some(probe) = self.probes.get_mut(&nonce) else { return };
-        probe.asked = None;
+        probe.asks = None;
         let target = probe.target;
         let mut others: Vec<NodeId> = linked.iter().copied().filter(|other| *other != target).collect();
         for _ in 0..self.config.indirect.min(others.len()) {
@@ -218,22 +249,36 @@ impl Liveness {
     }
 
     fn check_probes(&mut self, now: Time, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
-        let due: Vec<u64> = self
-            .probes
-            .iter()
-            .filter(|(_, p)| p.asked.is_some_and(|at| now >= at))
-            .map(|(n, _)| *n)
-            .collect();
+        let is_due = |at: Option<Time>| at.is_some_and(|at| now >= at);
+        for (nonce, probe) in self.probes.iter_mut().filter(|(_, probe)| is_due(probe.repeats)) {
+            probe.repeats = Some(now.plus_ms(self.config.timeout_ms / 2));
+            fx.push(LivenessEffect::Ping { peer: probe.target, nonce: *nonce });
+        }
+        let due: Vec<u64> =
+            self.probes.iter().filter(|(_, probe)| is_due(probe.asks)).map(|(n, _)| *n).collect();
         due.into_iter().for_each(|nonce| self.ask_others(nonce, linked, fx));
         let failed: Vec<u64> = self.probes.iter().filter(|(_, p)| now >= p.fails).map(|(n, _)| *n).collect();
         for nonce in failed {
-            let target = self.probes.remove(&nonce).expect("listed above").target;
+            let probe = self.probes.remove(&nonce).expect("listed above");
+            let target = probe.target;
             let heard = self.heard.get(&target).is_some_and(|at| now.ms_since(*at) < self.config.period_ms);
             if !heard {
-                self.health = (self.health + 1).min(self.config.health_max);
+                // A link that is down, or a suspect's silence, says nothing about us.
+                if probe.repeats.is_some() && !self.suspects.contains_key(&target) {
+                    self.health = (self.health + 1).min(self.config.health_max);
+                }
                 fx.push(LivenessEffect::Judge { target, state: MemberState::Suspect });
             }
         }
+        self.probe_suspects(now, linked, fx);
+    }
+
+    /// Whom we suspect we go on probing: one answer is enough.
+    fn probe_suspects(&mut self, now: Time, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
+        let probed = |target: &NodeId| self.probes.values().any(|probe| probe.target == *target);
+        let ours = self.suspects.iter().filter(|(_, suspicion)| suspicion.ours).map(|(id, _)| *id);
+        let idle: Vec<NodeId> = ours.filter(|target| !probed(target)).collect();
+        idle.into_iter().for_each(|target| self.probe(target, now, linked, fx));
     }
 
     fn check_suspects(&mut self, now: Time, fx: &mut Vec<LivenessEffect>) {
@@ -243,7 +288,7 @@ impl Liveness {
             let suspicion = self.suspects.remove(&target).expect("listed above");
             if self.heard.get(&target).is_some_and(|at| *at > suspicion.since) {
                 let ends = now.plus_ms(self.stretched(self.config.suspicion_ms));
-                self.suspects.insert(target, Suspicion { since: now, ends });
+                self.suspects.insert(target, Suspicion { since: now, ends, ours: suspicion.ours });
             } else {
                 fx.push(LivenessEffect::Judge { target, state: MemberState::Dead });
             }
@@ -279,6 +324,7 @@ impl Liveness {
     fn forget(&mut self, id: NodeId) {
         self.suspects.remove(&id);
         self.heard.remove(&id);
+        self.round_trips.remove(&id);
         self.probes.retain(|_, probe| probe.target != id);
     }
 
@@ -336,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_silent_member_is_suspected_then_dead_after_others_were_asked() {
-        let fx = run(&mut machine(), 20_000, &[id(1), id(2)], false);
+        let fx = run(&mut machine(), 30_000, &[id(1), id(2)], false);
         let asked = fx.iter().position(|e| matches!(e, LivenessEffect::Ask { .. })).unwrap();
         let at = |state| {
             fx.iter().position(|e| matches!(e, LivenessEffect::Judge { state: s, .. } if *s == state))

@@ -29,6 +29,9 @@ pub struct Config {
     pub hosted: Option<Vec<ScopeName>>,
     /// Addresses of first contacts.
     pub contacts: Vec<String>,
+    /// Contacts are discovered while it runs ([`Input::Contacts`](super::Input::Contacts)): the node waits for them, as
+    /// for those above, before it serves alone. Default no.
+    pub discovers: bool,
     /// Without any contact for this long the node serves alone, in milliseconds. Default 5,000.
     pub join_timeout_ms: u64,
     /// How far ahead a time may lie to be absorbed into our clock, in milliseconds; also how long an ended key waits to be
@@ -72,6 +75,7 @@ impl Config {
             zone: None,
             hosted: None,
             contacts: Vec::new(),
+            discovers: false,
             join_timeout_ms: 5_000,
             clock_drift_ms_max: 10_000,
             scopes_max: 256,

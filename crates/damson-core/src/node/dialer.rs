@@ -10,7 +10,7 @@ use rand_core::Rng;
 
 use crate::time::Time;
 
-/// Timing of dials.
+/// Timing of dials, and bounds of discovered contacts.
 #[derive(Debug, Clone)]
 pub struct DialConfig {
     /// The first retry, in milliseconds. Default 100.
@@ -19,6 +19,11 @@ pub struct DialConfig {
     pub backoff_ms_max: u64,
     /// How long the one with the greater id waits for the other to dial, in milliseconds. Default 300.
     pub courtesy_ms: u64,
+    /// Most discovered contacts. Default 4,096: four names or files of a thousand.
+    pub contacts_max: usize,
+    /// Discovered contacts that are dialled at once. Default 16: some that are gone do not hold up a join, and a large
+    /// cluster that starts as a whole is not dialled by each of its nodes as a whole.
+    pub contacts_at_once: usize,
 }
 
 /// The state of all dials, by address.
@@ -41,7 +46,13 @@ struct Attempt {
 
 impl Default for DialConfig {
     fn default() -> Self {
-        Self { backoff_ms_min: 100, backoff_ms_max: 2_000, courtesy_ms: 300 }
+        Self {
+            backoff_ms_min: 100,
+            backoff_ms_max: 2_000,
+            courtesy_ms: 300,
+            contacts_max: 4_096,
+            contacts_at_once: 16,
+        }
     }
 }
 

@@ -50,6 +50,9 @@ pub enum Input {
         /// The address.
         address: String,
     },
+    /// Contacts were discovered: these take the place of all that were before. Those of the configuration stay. Beyond
+    /// [`DialConfig::contacts_max`](super::DialConfig::contacts_max) they are not taken.
+    Contacts(Vec<String>),
     /// Everything up to this ticket is on disk, as [`Effect::AwaitDisk`] asked.
     Persisted {
         /// The ticket.

@@ -44,6 +44,7 @@ impl Node {
         let Some((link, was_open)) = self.links.remove(id) else { return };
         if let Some(address) = &link.dialed {
             self.dialer.failed(address, now.time);
+            self.contacts.put_last(address);
         }
         self.redial = true;
         if was_open {
@@ -90,6 +91,7 @@ impl Node {
             && let Some(address) = link.dialed.clone()
         {
             self.dialer.is_ourselves(&address, now.time);
+            self.contacts.answered(address, self.id, &self.config.contacts);
         }
         // Of two processes with one id the one that knocks is the second.
         if cause == Refusal::DuplicateId && (link.peer != self.id || link.dialed.is_some()) {
@@ -168,6 +170,7 @@ impl Node {
             && let Some(address) = link.dialed.clone()
         {
             self.dialer.is_ourselves(&address, now.time);
+            self.contacts.answered(address, self.id, &self.config.contacts);
         }
         self.counters.refused += 1;
         fx.push(Effect::Event(Event::Refused { peer, cause, by_peer: false }));
@@ -222,7 +225,7 @@ impl Node {
         }
         if let Some(address) = link.dialed.clone() {
             self.dialer.succeeded(&address, now.time);
-            self.contact_ids.insert(address, peer);
+            self.contacts.answered(address, peer, &self.config.contacts);
         }
         self.scopes.peers_host.insert(peer, hosted);
         let replaced = self.links.open(id);

@@ -12,6 +12,7 @@
 
 mod boot;
 mod config;
+mod contacts;
 mod dialer;
 mod effects;
 mod greeting;
@@ -43,6 +44,7 @@ pub use config::Config;
 pub use dialer::DialConfig;
 pub use effects::{Effect, Event, Input, Lane, LinkId};
 
+use contacts::Contacts;
 use dialer::Dialer;
 use links::Links;
 use neighbors::Regroup;
@@ -60,8 +62,7 @@ pub struct Node {
     scopes: ScopeTable,
     links: Links,
     dialer: Dialer,
-    /// Who answered at the addresses that we dialled.
-    contact_ids: BTreeMap<String, NodeId>,
+    contacts: Contacts,
     sync: Sync,
     liveness: Liveness,
     overlay: Overlay,
@@ -131,7 +132,8 @@ impl Node {
     ) -> Self {
         let mut fork = || ChaCha8Rng::seed_from_u64(rng.next_u64());
         let (a, b, c, d) = (fork(), fork(), fork(), fork());
-        let alone = config.contacts.is_empty() && !replicas.contains_key(&ScopeName::roster());
+        let has_contacts = !config.contacts.is_empty() || config.discovers;
+        let alone = !has_contacts && !replicas.contains_key(&ScopeName::roster());
         let joined = now.time.plus_ms(if alone { 0 } else { config.join_timeout_ms });
         let own = Contact { id: actor.node, address: config.address.clone() };
         let scopes = ScopeTable::new(
@@ -150,11 +152,11 @@ impl Node {
             scopes,
             links: Links::default(),
             dialer: Dialer::new(config.dial.clone(), a),
-            contact_ids: BTreeMap::new(),
+            contacts: Contacts::default(),
             sync: Sync::new(config.sync.clone(), b, now.time),
             liveness: Liveness::new(config.liveness.clone(), c, now.time),
             overlay: Overlay::new(config.overlay.clone(), own, d, now.time),
-            regroup: Regroup::new(now.time),
+            regroup: Regroup::default(),
             broadcast: Broadcast::new(config.broadcast.clone(), actor.node, config.sources.clone()),
             roster: Roster::default(),
             incarnation: 0,
@@ -184,6 +186,7 @@ impl Node {
             Input::LinkDown { link } => self.on_link_down(link, now, fx),
             Input::Frame { link, frame } => self.on_frame(link, &frame, now, fx),
             Input::DialFailed { address } => self.on_dial_failed(&address, now, fx),
+            Input::Contacts(addresses) => self.on_contacts(addresses),
             Input::Persisted { ticket } => self.on_persisted(ticket, now, fx),
             Input::Tick => {}
         }
@@ -207,7 +210,6 @@ impl Node {
             self.links.deadline(),
             self.overlay.deadline(),
             self.broadcast.deadline(),
-            self.regroup.deadline(),
             self.next_sweep,
             joining,
         ];
@@ -388,7 +390,6 @@ impl Node {
             self.overlay_input(OverlayInput::Tick, now, fx);
         }
         self.tick_broadcast(now, fx);
-        self.regroup(now, fx);
         self.sweep(now, fx);
         if !self.leaving && (std::mem::take(&mut self.redial) || now.time >= self.dialer.deadline()) {
             let wanted = self.wanted_addresses();

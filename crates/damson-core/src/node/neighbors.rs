@@ -17,8 +17,6 @@ use crate::wire::{Contact, Message};
 
 /// How long a guest's link may be quiet, in milliseconds.
 const GUEST_MS: u64 = 3_000;
-/// How often members to whom no path leads are looked for, in milliseconds.
-const REGROUP_MS: u64 = 1_000;
 /// How many look for the same one at once, on average.
 const REGROUP_PROBERS: usize = 3;
 /// How much more seldom the dead are tried, in case that only we take them for dead.
@@ -29,28 +27,18 @@ const REGROUP_MAX: usize = 4;
 const CANDIDATES_MAX: usize = 30;
 
 /// Members that are dialled to see whether they live.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Regroup {
-    next: Time,
     dialed: BTreeMap<String, NodeId>,
     /// Who asked us to reach a member: the member, the asker, its nonce, since when.
     pub asked: Vec<(NodeId, NodeId, u64, Time)>,
-}
-
-impl Regroup {
-    pub fn new(now: Time) -> Self {
-        Self { next: now.plus_ms(REGROUP_MS), dialed: BTreeMap::new(), asked: Vec::new() }
-    }
-
-    pub fn deadline(&self) -> Time {
-        self.next
-    }
 }
 
 impl Node {
     /// Hands something to the overlay, and does what it wants.
     pub(super) fn overlay_input(&mut self, input: OverlayInput, now: Now, fx: &mut Vec<Effect>) {
         let mut effects = Vec::new();
+        self.overlay.handle(OverlayInput::Size(self.broadcast.reachable()), now.time, &mut effects);
         self.overlay.handle(input, now.time, &mut effects);
         for effect in effects {
             match effect {
@@ -80,6 +68,7 @@ impl Node {
         let address = link.hello.as_ref().map(|hello| hello.address.clone()).unwrap_or_default();
         let contact = Contact { id: peer, address };
         self.vouch(peer, fx);
+        self.regroup.dialed.retain(|_, id| *id != peer);
         let apart = dialed.is_some() && self.is_apart(peer);
         self.overlay_input(OverlayInput::LinkOpen { contact: contact.clone(), dialed }, now, fx);
         if apart && !self.overlay.needs(peer) {
@@ -114,13 +103,21 @@ impl Node {
                 wanted.insert(member.address.clone(), self.id > member.id);
             }
         }
-        for contact in &self.config.contacts {
-            let linked = self.contact_ids.get(contact).is_some_and(|id| self.links.of(*id).is_some());
-            if !linked && !taken.contains(contact.as_str()) && *contact != self.config.address {
-                wanted.insert(contact.clone(), false);
-            }
+        let open = |contact: &&String| {
+            let linked = self.contacts.id_of(contact).is_some_and(|id| self.links.of(id).is_some());
+            !linked && !taken.contains(contact.as_str()) && **contact != self.config.address
+        };
+        let found = self.contacts.found().filter(open).take(self.config.dial.contacts_at_once);
+        for contact in self.config.contacts.iter().filter(open).chain(found) {
+            wanted.insert(contact.clone(), false);
         }
         wanted
+    }
+
+    /// Other contacts than before were discovered.
+    pub(super) fn on_contacts(&mut self, addresses: Vec<String>) {
+        let (fixed, max) = (&self.config.contacts, self.config.dial.contacts_max);
+        self.redial |= self.contacts.replace(addresses, fixed, max, &mut self.rng);
     }
 
     /// Closes guests' links that are not used any more.
@@ -141,10 +138,6 @@ impl Node {
     /// Looks for members that live where no path leads to: split from us, or dead without a neighbour that could tell.
     /// A few nodes try each of them; what they find is known to all then.
     pub(super) fn regroup(&mut self, now: Now, fx: &mut Vec<Effect>) {
-        if now.time < self.regroup.next {
-            return;
-        }
-        self.regroup.next = now.time.plus_ms(REGROUP_MS * 3 / 4 + self.rng.next_u64() % (REGROUP_MS / 2));
         self.regroup.asked.retain(|(.., since)| now.time.ms_since(*since) < 5_000);
         if self.leaving || self.is_mesh() || self.overlay.is_lonely() {
             return;
@@ -172,11 +165,36 @@ impl Node {
             self.regroup.dialed.insert(address.clone(), id);
             self.dial_now(&address, now, fx);
         }
+        if self.rng.next_u64() % present < REGROUP_PROBERS as u64
+            && let Some(address) = self.stranger()
+        {
+            self.dial_now(&address, now, fx);
+        }
+    }
+
+    /// A contact at whose address no member is known: nodes may live there that never heard of us, nor we of them.
+    fn stranger(&mut self) -> Option<String> {
+        if !self.config.roster {
+            return None;
+        }
+        let members: BTreeSet<&str> = self.roster.iter().map(|member| member.address.as_str()).collect();
+        let is_known = |contact: &str| {
+            let id = self.contacts.id_of(contact);
+            members.contains(contact) || id.is_some_and(|id| id == self.id || self.roster.get(id).is_some())
+        };
+        let all = self.config.contacts.iter().chain(self.contacts.found());
+        let mut strangers: Vec<&String> = all.filter(|contact| !is_known(contact)).collect();
+        if strangers.is_empty() {
+            return None;
+        }
+        let at = usize::try_from(self.rng.next_u64() % strangers.len() as u64).expect("an index");
+        Some(strangers.swap_remove(at).clone())
     }
 
     /// A dial has failed: who wanted it is told.
     pub(super) fn on_dial_failed(&mut self, address: &str, now: Now, fx: &mut Vec<Effect>) {
         self.dialer.failed(address, now.time);
+        self.contacts.put_last(address);
         self.redial = true;
         self.overlay_input(OverlayInput::DialFailed(address.to_string()), now, fx);
         if let Some(id) = self.regroup.dialed.remove(address)

@@ -1,6 +1,7 @@
 //! What a node does by itself as time passes: readiness, ended keys, batches that wait too long, doubts about its clock.
 
 use damson_crdt::NodeId;
+use rand_core::Rng;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::effects::{Effect, Event};
@@ -8,7 +9,7 @@ use super::{Node, Now};
 use crate::scope::ScopeName;
 use crate::time::Time;
 
-/// How often ended keys and waiting batches are looked for, in milliseconds.
+/// How often ended keys, waiting batches, guests and members out of reach are looked for, in milliseconds.
 const SWEEP_MS: u64 = 1_000;
 
 /// How long a refusal because of a second process with our id counts, in milliseconds: dials go on, and each repeats it.
@@ -34,7 +35,8 @@ impl Node {
         if let Readiness::Joining(until) = self.readiness
             && now.time >= until
         {
-            let expected = !self.config.contacts.is_empty() || self.roster.iter().any(|m| m.id != self.id);
+            let contacts = !self.config.contacts.is_empty() || self.config.discovers;
+            let expected = contacts || self.roster.iter().any(|m| m.id != self.id);
             self.become_ready(expected, fx);
         }
     }
@@ -43,7 +45,8 @@ impl Node {
         if now.time < self.next_sweep {
             return;
         }
-        self.next_sweep = now.time.plus_ms(SWEEP_MS);
+        self.next_sweep = now.time.plus_ms(SWEEP_MS * 3 / 4 + self.rng.next_u64() % (SWEEP_MS / 2));
+        self.regroup(now, fx);
         self.scopes.replicas.values_mut().for_each(|replica| _ = replica.drop_waiting(now.time));
         self.show_guests_out(now, fx);
         self.doubt_clock(fx);

@@ -53,6 +53,9 @@ pub enum OverlayMessage {
         /// Make room: I have no neighbour at all.
         #[n(0)]
         urgent: bool,
+        /// The sender's neighbours: with one in common there would be a triangle.
+        #[n(1)]
+        neighbors: Vec<NodeId>,
     },
     /// The answer.
     #[n(3)]
@@ -60,6 +63,9 @@ pub enum OverlayMessage {
         /// From now on the link is one of the overlay.
         #[n(0)]
         accepted: bool,
+        /// The sender's other neighbours.
+        #[n(1)]
+        neighbors: Vec<NodeId>,
     },
     /// The receiver is no neighbour of the sender (any more).
     #[n(4)]

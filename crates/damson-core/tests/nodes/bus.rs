@@ -26,6 +26,8 @@ pub struct Bus {
     pub events: Vec<Vec<Event>>,
     /// Every frame sent, by whom.
     pub sent: Vec<(usize, Message)>,
+    /// Every address dialled, by whom. Nobody answers.
+    pub dialed: Vec<(usize, String)>,
     /// The disk answers nobody; who waits for which ticket.
     pub hold_disk: bool,
     pub awaited: Vec<(usize, u64)>,
@@ -153,7 +155,11 @@ impl Bus {
                     self.events[at].push(event);
                     None
                 }
-                Effect::Dial { .. } | Effect::Changed { .. } => None,
+                Effect::Dial { address } => {
+                    self.dialed.push((at, address));
+                    None
+                }
+                Effect::Changed { .. } => None,
             };
             let Some((to, input)) = then else { continue };
             let now = self.now();

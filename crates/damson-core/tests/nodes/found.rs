@@ -137,3 +137,41 @@ fn an_absurd_incarnation_is_not_believed_and_can_be_refuted() {
         assert!(seen.incarnation < 100);
     }
 }
+
+/// Simulator, five nodes, seed 3.
+#[test]
+fn what_a_copy_wrote_before_it_knew_is_not_announced_under_its_first_name() {
+    let (mut bus, a, b) = two();
+    bus.link(a, b);
+    bus.run(2_000);
+    bus.write(b, count(100));
+    bus.run(2_000);
+    let mark = bus.node(b).stop_mark();
+    let image = bus.crash(b);
+    let original = bus.start(2, image.clone(), Some(&mark), 3);
+    bus.link(original, a);
+    bus.run(1_000);
+    bus.write(original, count(1));
+    bus.run(2_000);
+    bus.crash(original);
+    bus.run(10_000);
+    let copy = bus.start(2, image, Some(&mark), 4);
+    (0..3).for_each(|_| bus.write(copy, count(10)));
+    let before = bus.sent.len();
+    bus.link(copy, a);
+    bus.run(10_000);
+    let ended = bus.events[copy].iter().find_map(|event| match event {
+        Event::NewLife { ended, .. } => Some(*ended),
+        _ => None,
+    });
+    let named =
+        bus.sent[before..].iter().filter(|(from, _)| *from == copy).flat_map(|(_, message)| match message {
+            Message::Have(haves) | Message::Ping(_, Some(haves)) | Message::Pong(_, Some(haves)) => {
+                haves.clone()
+            }
+            _ => Vec::new(),
+        });
+    let lives: Vec<_> = named.filter(|have| have.scope == scope()).map(|have| have.actor.life).collect();
+    assert!(ended.is_some_and(|ended| !lives.contains(&ended)), "{ended:?} {lives:?}");
+    assert_eq!((counter(&mut bus, a), counter(&mut bus, copy)), (131, 131));
+}

@@ -1,6 +1,7 @@
-//! Whole nodes, joined by a network of a few lines: greetings, and frames that cannot be believed.
+//! Whole nodes, joined by a network of a few lines: greetings, contacts, and frames that cannot be believed.
 
 mod bus;
+mod contacts;
 mod found;
 mod greeting;
 mod malformed;

@@ -1,4 +1,4 @@
-//! Health, metrics, status and the dashboard over HTTP.
+//! Health, metrics, status, trees and the dashboard over HTTP.
 
 mod dashboard;
 mod exposition;
@@ -8,6 +8,7 @@ mod listener;
 mod members;
 mod problem;
 mod status;
+mod tree;
 
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ fn router(front: Arc<Front>) -> Router {
         .route("/v1/members", get(members::list))
         .route("/v1/members/{id}/forget", post(members::forget))
         .route("/v1/sync/{id}", post(members::sync))
+        .route("/v1/tree", get(tree::tree))
         .merge(dashboard::routes())
         .fallback(problem::no_such_page)
         .layer(DefaultBodyLimit::max(front.limits.http_body_bytes_max))

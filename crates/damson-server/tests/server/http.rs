@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use damson::{Node, SyncConfig};
 use damson_server::{Server, ServerConfig, start};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -135,6 +135,34 @@ async fn only_members_that_are_gone_are_forgotten() {
     assert_eq!(state().await, None);
     assert_eq!(post(server, &format!("/v1/members/{left}/forget")).await.status, 404);
     assert_eq!(post(server, "/v1/members/xyz/forget").await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tree_of_a_root_by_name_or_id_and_by_default_of_the_node_itself() {
+    let all = three().await;
+    let ids: Vec<String> = all.iter().map(|(node, _)| node.id().to_string()).collect();
+    let view = async |at: usize, query: &str| get(&all[at].1, &format!("/v1/tree{query}")).await.json();
+    let own = view(0, "").await;
+    assert_eq!((&own["root"], &own["node"], &own["parent"]), (&json!(ids[0]), &json!(ids[0]), &Value::Null));
+    assert_eq!((&own["hops"], &own["distance_ms"]), (&json!(0), &json!(0)));
+    for at in [1, 2] {
+        eventually(async || view(at, "?root=a").await["parent"].is_string()).await;
+        let named = view(at, "?root=a").await;
+        assert_eq!((&named["root"], &named["node"]), (&json!(ids[0]), &json!(ids[at])));
+        assert!(named["hops"].as_u64().unwrap() >= 1 && named["distance_ms"].is_u64());
+        // All are linked to all: each of the others is parent, child or neither.
+        let lists = ["children", "lazy"].into_iter().flat_map(|list| named[list].as_array().unwrap());
+        let mut seen: Vec<&str> = lists.chain([&named["parent"]]).map(|id| id.as_str().unwrap()).collect();
+        let mut others: Vec<&str> = ids.iter().map(String::as_str).filter(|id| *id != ids[at]).collect();
+        seen.sort();
+        others.sort();
+        assert_eq!(seen, others);
+        assert_eq!(view(at, &format!("?root={}", ids[0])).await["root"], named["root"]);
+    }
+    let unknown = get(&all[0].1, "/v1/tree?root=nobody").await;
+    assert_eq!((unknown.status, &unknown.json()["error"]), (404, &json!("no_such_member")));
+    assert!(unknown.json()["reason"].as_str().unwrap().contains("/v1/members"));
+    assert_eq!(get(&all[0].1, "/v1/tree?rot=a").await.status, 400);
 }
 
 #[tokio::test]

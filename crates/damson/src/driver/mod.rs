@@ -21,6 +21,7 @@ use damson_core::node::{Effect, Event, Input, LinkId, Node as Core};
 use damson_core::replica::{Tx, WriteError};
 use damson_core::scope::ScopeName;
 use damson_core::time::{Now, Time};
+use damson_core::wire::Refusal;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -160,7 +161,13 @@ impl Driver {
         self.stopping.send_replace(true);
     }
 
-    fn input(self: &Arc<Self>, inputs: impl IntoIterator<Item = Input>) {
+    /// Becomes true when the driver's tasks are to end.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Something has happened outside.
+    pub fn input(self: &Arc<Self>, inputs: impl IntoIterator<Item = Input>) {
         let mut state = self.state.lock();
         if state.stopped {
             return;
@@ -270,6 +277,8 @@ fn log(event: &Event) {
             let judge = judged_by.map(|judge| judge.to_string()).unwrap_or_default();
             tracing::info!(%id, name, state, judge, "member");
         }
+        // Names and lists of a whole cluster name the node itself too.
+        Event::Refused { cause: Refusal::Oneself, .. } => tracing::debug!("a contact's address is our own"),
         Event::Refused { peer, cause, by_peer } => tracing::warn!(%peer, %cause, by_peer, "greeting refused"),
         Event::NewLife { .. } => {
             tracing::warn!(

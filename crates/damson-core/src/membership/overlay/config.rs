@@ -3,11 +3,11 @@
 /// Sizes and timing of the overlay. Defaults without a source are the paper's (HyParView, section 5.1).
 #[derive(Debug, Clone)]
 pub struct OverlayConfig {
-    /// Most neighbours. Default 5, the paper's for 10,000 nodes: log(n) + 1. A cluster that fits is a full mesh.
+    /// Most neighbours; at least [`OverlayConfig::ACTIVE_MIN`]. Default 5, the paper's for 10,000 nodes: log(n) + 1. A cluster that fits is a full mesh.
     pub active: usize,
     /// Most known others. Default 30: with it a survivor of 90 % failures still knows a living node.
     pub passive: usize,
-    /// Hops of a join's walk, and of a shuffle's. Default 6: in 10,000 nodes of degree 5 that is anywhere.
+    /// Hops of a shuffle's walk, and half of a join's. Default 6.
     pub active_walk: u8,
     /// Hops that are left where a join's walk enters a passive view. Default 3.
     pub passive_walk: u8,
@@ -17,7 +17,8 @@ pub struct OverlayConfig {
     pub shuffle_passive: usize,
     /// Each node begins a shuffle this often, in milliseconds, jittered by a quarter. Default 10,000. One *cycle*.
     pub shuffle_ms: u64,
-    /// Hops of a walk that looks for a node with room. Default 16: cheap, and repeated until one is found.
+    /// Hops that a walk looks for a node with room, once it is as far as a join goes. Default 16: cheap, and repeated until
+    /// one is found.
     pub seek_walk: u8,
     /// The first pause between attempts to fill the active view, in milliseconds. Default 100; doubles up to a cycle.
     pub fill_ms_min: u64,
@@ -27,6 +28,11 @@ pub struct OverlayConfig {
     pub asked_max: usize,
     /// Ways back of other nodes' shuffles that are remembered. Default 256.
     pub routes_max: usize,
+}
+
+impl OverlayConfig {
+    /// Fewest neighbours. With one, whoever is linked displaces another who then has none, without end.
+    pub const ACTIVE_MIN: usize = 2;
 }
 
 impl Default for OverlayConfig {

@@ -56,6 +56,8 @@ pub enum OverlayInput {
     Candidates(Vec<Contact>),
     /// A living member that no path of the overlay leads to: link to it, whatever must give way.
     Bridge(Contact),
+    /// About so many members can be reached.
+    Size(usize),
     /// A member is gone.
     Gone(NodeId),
     /// Time has passed.
@@ -111,6 +113,8 @@ pub struct Overlay {
     fills: u64,
     next_join: Time,
     next_shuffle: Time,
+    /// How many members can be reached, as far as we know.
+    members: usize,
     counters: OverlayCounters,
 }
 
@@ -122,6 +126,9 @@ struct Asked {
     dialing: bool,
     deadline: Time,
 }
+
+/// So many times as many members as neighbours are enough to be choosy.
+const CROWD: usize = 8;
 
 /// Why somebody is asked to become a neighbour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +143,8 @@ enum Reason {
 
 impl Overlay {
     /// A state machine that draws from `rng`. `own` is where others dial this node.
-    pub fn new(config: OverlayConfig, own: Contact, mut rng: ChaCha8Rng, now: Time) -> Self {
+    pub fn new(mut config: OverlayConfig, own: Contact, mut rng: ChaCha8Rng, now: Time) -> Self {
+        config.active = config.active.max(OverlayConfig::ACTIVE_MIN);
         let first = rng.next_u64() % config.shuffle_ms.max(1);
         Self {
             passive: Passive::new(config.passive),
@@ -154,6 +162,7 @@ impl Overlay {
             next_fill: now,
             fills: 0,
             next_join: now,
+            members: 0,
             counters: OverlayCounters::default(),
         }
     }
@@ -216,6 +225,10 @@ impl Overlay {
             }
             OverlayInput::Candidates(contacts) => self.on_candidates(contacts, now),
             OverlayInput::Bridge(contact) => self.ask(contact, Reason::Bridge, now, fx),
+            OverlayInput::Size(members) => {
+                self.members = members;
+                return;
+            }
             OverlayInput::Gone(id) => self.passive.remove(id),
             OverlayInput::Tick => self.check_asked(now),
         }
@@ -227,8 +240,12 @@ impl Overlay {
     fn on_message(&mut self, from: NodeId, message: OverlayMessage, now: Time, fx: &mut Vec<OverlayEffect>) {
         match message {
             OverlayMessage::Join => self.on_join(from, now, fx),
-            OverlayMessage::Neighbor { urgent } => self.on_neighbor(from, urgent, now, fx),
-            OverlayMessage::NeighborReply { accepted } => self.on_reply(from, accepted, now, fx),
+            OverlayMessage::Neighbor { urgent, neighbors } => {
+                self.on_neighbor(from, urgent, &neighbors, now, fx)
+            }
+            OverlayMessage::NeighborReply { accepted, neighbors } => {
+                self.on_reply(from, accepted, &neighbors, now, fx)
+            }
             OverlayMessage::Disconnect { instead } => self.on_disconnect(from, instead, now, fx),
             OverlayMessage::ShuffleReply { token, sample } => self.on_shuffle_reply(token, sample, fx),
             _ if !self.is_neighbor(from) => self.counters.refused += 1,
@@ -253,7 +270,7 @@ impl Overlay {
             asked.dialing = false;
             asked.deadline = now.plus_ms(self.config.reply_ms);
             let urgent = asked.reason == Reason::Bridge || self.active.is_empty();
-            fx.push(OverlayEffect::Send(id, OverlayMessage::Neighbor { urgent }));
+            fx.push(OverlayEffect::Send(id, self.request(urgent)));
         } else if dialed.is_some() && self.is_lonely() {
             self.next_join = now.plus_ms(self.config.reply_ms);
             fx.push(OverlayEffect::Send(id, OverlayMessage::Join));
@@ -312,18 +329,37 @@ impl Overlay {
             fx.push(OverlayEffect::Dial(contact.clone()));
         } else {
             let urgent = reason == Reason::Bridge || self.active.is_empty();
-            fx.push(OverlayEffect::Send(id, OverlayMessage::Neighbor { urgent }));
+            fx.push(OverlayEffect::Send(id, self.request(urgent)));
         }
         let wait = self.config.reply_ms * if dialing { 3 } else { 1 };
         self.asked.insert(id, Asked { contact, reason, dialing, deadline: now.plus_ms(wait) });
     }
 
-    fn on_neighbor(&mut self, from: NodeId, urgent: bool, now: Time, fx: &mut Vec<OverlayEffect>) {
+    fn request(&self, urgent: bool) -> OverlayMessage {
+        OverlayMessage::Neighbor { urgent, neighbors: self.active.keys().copied().collect() }
+    }
+
+    /// Triangles are redundant links: they make paths longer elsewhere. Where there are many members others can be had.
+    fn makes_triangle(&self, neighbors: &[NodeId]) -> bool {
+        let has_choice = self.members > self.config.active * CROWD;
+        has_choice && self.active.len() > 1 && neighbors.iter().any(|other| self.is_neighbor(*other))
+    }
+
+    fn on_neighbor(
+        &mut self,
+        from: NodeId,
+        urgent: bool,
+        neighbors: &[NodeId],
+        now: Time,
+        fx: &mut Vec<OverlayEffect>,
+    ) {
         let Some(address) = self.open.get(&from) else { return };
         let contact = Contact { id: from, address: address.clone() };
         let mutual = self.asked.remove(&from);
-        let accepted = mutual.is_some() || urgent || self.is_neighbor(from) || self.has_room();
-        fx.push(OverlayEffect::Send(from, OverlayMessage::NeighborReply { accepted }));
+        let fits = self.has_room() && !self.makes_triangle(neighbors);
+        let accepted = mutual.is_some() || urgent || self.is_neighbor(from) || fits;
+        let neighbors = self.active.keys().copied().collect();
+        fx.push(OverlayEffect::Send(from, OverlayMessage::NeighborReply { accepted, neighbors }));
         if accepted {
             let spliced = mutual.is_some_and(|asked| asked.reason == Reason::Splice);
             self.activate(contact, spliced, now, fx);
@@ -332,16 +368,27 @@ impl Overlay {
         }
     }
 
-    fn on_reply(&mut self, from: NodeId, accepted: bool, now: Time, fx: &mut Vec<OverlayEffect>) {
+    fn on_reply(
+        &mut self,
+        from: NodeId,
+        accepted: bool,
+        neighbors: &[NodeId],
+        now: Time,
+        fx: &mut Vec<OverlayEffect>,
+    ) {
         let Some(asked) = self.asked.remove(&from) else {
             if accepted && !self.is_neighbor(from) {
                 fx.push(OverlayEffect::Send(from, OverlayMessage::Disconnect { instead: None }));
             }
             return;
         };
-        if accepted {
+        let unwanted = asked.reason != Reason::Bridge && self.makes_triangle(neighbors);
+        if accepted && !unwanted {
             self.activate(asked.contact, asked.reason == Reason::Splice, now, fx);
         } else {
+            if accepted {
+                fx.push(OverlayEffect::Send(from, OverlayMessage::Disconnect { instead: None }));
+            }
             self.tried.insert(from);
             self.remember(Aged { contact: asked.contact, age: 0 });
         }

@@ -1,0 +1,6 @@
+//! The broadcast's state machines on graphs of their own: no overlay, no replicas.
+
+mod grove;
+mod lost;
+mod malice;
+mod trees;

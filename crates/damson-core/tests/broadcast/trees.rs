@@ -1,0 +1,116 @@
+use crate::grove::{Grove, id};
+
+fn hash(a: usize, b: usize) -> u64 {
+    ((a.min(b) * 7_919 + a.max(b) * 104_729) % 1_000) as u64
+}
+
+#[test]
+fn the_first_message_of_every_author_crosses_each_tree_link_once_and_takes_a_shortest_path() {
+    let mut grove = Grove::chords(60, |_, _| 1);
+    for author in 0..60 {
+        let (since, bound) = (grove.now, grove.bound(author));
+        let number = grove.write(author);
+        grove.run(1_000);
+        assert_eq!(grove.reached(author, number), 59);
+        let (hops, ms) = grove.last_delivery(author, number, since);
+        assert_eq!((u64::from(hops), ms), (bound, bound), "author {author}");
+    }
+    assert_eq!(grove.frames.pushes, 60 * 59);
+    assert_eq!((grove.duplicates(), grove.frames.grafts), (0, 0));
+}
+
+#[test]
+fn trees_follow_measured_delays_and_not_hops() {
+    for (from, to) in [(10, 100), (50, 50), (10, 500)] {
+        let mut grove = Grove::chords(60, |a, b| from + hash(a, b) % (to - from + 1));
+        for author in [0, 17, 42] {
+            let (since, bound) = (grove.now, grove.bound(author));
+            let number = grove.write(author);
+            grove.run(5_000);
+            assert_eq!(grove.reached(author, number), 59);
+            assert_eq!(grove.last_delivery(author, number, since).1, bound, "{from}..{to} author {author}");
+        }
+        assert_eq!(grove.duplicates(), 0, "{from}..{to}");
+    }
+}
+
+#[test]
+fn nothing_is_said_while_nothing_changes() {
+    let mut grove = Grove::chords(40, |_, _| 3);
+    grove.run(600_000);
+    assert_eq!(grove.frames.vectors, 0);
+}
+
+#[test]
+fn a_new_link_and_a_lost_one_change_only_what_they_must() {
+    let mut grove = Grove::chords(60, |_, _| 1);
+    grove.link(0, 31, 1);
+    grove.run(5_000);
+    let joined = grove.frames.vectors;
+    assert!(joined < 60 * 6 * 2, "{joined} messages");
+    grove.cut(0, 31);
+    grove.run(5_000);
+    for author in 0..60 {
+        let (since, bound) = (grove.now, grove.bound(author));
+        let number = grove.write(author);
+        grove.run(1_000);
+        assert_eq!(grove.reached(author, number), 59);
+        assert_eq!(grove.last_delivery(author, number, since).1, bound);
+    }
+    assert_eq!(grove.duplicates(), 0);
+}
+
+#[test]
+fn the_distance_of_an_author_that_is_gone_is_forgotten_everywhere() {
+    let mut grove = Grove::chords(30, |_, _| 1);
+    assert!(grove.nodes[9].broadcast.distance(id(3)).is_some());
+    grove.fell(3);
+    grove.run(30_000);
+    for at in (0..30).filter(|at| *at != 3) {
+        assert_eq!(grove.nodes[at].broadcast.distance(id(3)), None, "node {at}");
+    }
+    assert_eq!(grove.nodes[9].broadcast.reachable(), 29);
+}
+
+#[test]
+fn parents_and_children_agree() {
+    let grove = Grove::chords(40, |a, b| 1 + hash(a, b) % 9);
+    for root in 0..40 {
+        for at in (0..40).filter(|at| *at != root) {
+            let parent = grove.nodes[at].broadcast.parent(id(root)).unwrap();
+            let children = grove.nodes[crate::grove::at(parent)].broadcast.children(id(root));
+            assert!(children.contains(&id(at)), "root {root}, node {at}");
+        }
+        let links: usize = grove.nodes.iter().map(|node| node.broadcast.children(id(root)).len()).sum();
+        assert_eq!(links, 39, "root {root}");
+    }
+}
+
+#[test]
+fn a_message_that_is_sent_before_trees_are_known_reaches_all_nevertheless() {
+    let mut grove = Grove::new(20);
+    for a in 0..20 {
+        grove.link(a, (a + 1) % 20, 5);
+        grove.link(a, (a + 6) % 20, 5);
+    }
+    // No distance has been told yet.
+    let number = grove.write(4);
+    grove.run(1_000);
+    assert_eq!(grove.reached(4, number), 19);
+}
+
+/// How much work a cluster's trees are: not a check, a figure to look at. `GROVE=3000 cargo test -- --nocapture figures`
+#[test]
+fn figures() {
+    let Some(count) = std::env::var("GROVE").ok().and_then(|n| n.parse().ok()) else { return };
+    let mut grove = Grove::new(count);
+    for a in 0..count {
+        for step in [1, count / 7 + 1, count / 3 + 1] {
+            grove.link(a, (a + step) % count, 1);
+        }
+        grove.run(1);
+    }
+    grove.run(100_000);
+    let bytes: u64 = grove.nodes.iter().map(|node| node.broadcast.counters().vector_bytes_sent).sum();
+    eprintln!("{} entries for each pair and link", bytes as f64 / 6.0 / (count * count * 6) as f64);
+}
