@@ -1,9 +1,13 @@
 //! Commands and flags.
 
+mod overlay;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+
+pub use overlay::SimOverlay;
 
 /// A shared, always-writable state on every node of a cluster, without a coordinator.
 #[derive(Debug, Parser)]
@@ -41,6 +45,10 @@ pub enum SimCommand {
     ///
     /// The last line of the output is one JSON object with --json. Exit status 1 when something was violated.
     Cluster(SimCluster),
+    /// The experiment of the overlay's papers (HyParView, DSN 2007; Plumtree, SRDS 2007), with the real node.
+    ///
+    /// The defaults are the papers' setting. --help says what each figure means.
+    Overlay(SimOverlay),
 }
 
 /// Every flag can also stand in the configuration file (TOML, the same names with underscores) or in the environment

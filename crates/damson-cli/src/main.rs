@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Members(query) => query::members(&query),
         Command::Tree(args) => tree::run(&args),
         Command::Sim { command: SimCommand::Cluster(cluster) } => sim::cluster(&cluster),
+        Command::Sim { command: SimCommand::Overlay(overlay) } => sim::overlay(&overlay),
     };
     match result {
         Ok(code) => code,

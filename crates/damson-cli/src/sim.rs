@@ -1,4 +1,6 @@
-//! `damson sim cluster`: the fault simulation.
+//! `damson sim cluster`: the fault simulation. `damson sim overlay` is beside it.
+
+mod overlay;
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
@@ -8,6 +10,8 @@ use anyhow::Context;
 use damson_sim::{ClusterOptions, Progress, Report, Rule};
 
 use crate::args::SimCluster;
+
+pub use overlay::overlay;
 
 /// Runs the simulation for each seed; the results are added up.
 pub fn cluster(args: &SimCluster) -> anyhow::Result<ExitCode> {

@@ -12,6 +12,8 @@
 //!             invariants ---> Report
 //! ```
 //!
+//! [`run_overlay`] is another simulation: the experiment of the overlay's papers, with tens of thousands of nodes.
+//!
 //! To see that the invariants bite, break a rule of the replica on purpose ([`ClusterOptions::break_rule`]): the same
 //! scenario, looked at by the same invariants, must then find something.
 
@@ -26,6 +28,7 @@ mod named;
 mod network;
 mod options;
 mod oracle;
+mod overlay;
 mod picture;
 mod queue;
 mod report;
@@ -37,5 +40,8 @@ mod world;
 
 pub use damson_crdt::Rule;
 pub use options::ClusterOptions;
+pub use overlay::{
+    Detect, OverlayOptions, OverlayProgress, OverlayReport, OverlayRun, Senders, Sent, run_overlay,
+};
 pub use report::{Progress, Report, Violation};
 pub use run::{run_cluster, run_cluster_dumping};

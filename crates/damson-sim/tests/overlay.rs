@@ -1,0 +1,4 @@
+//! The overlay's experiment, with few nodes.
+
+#[path = "overlay/experiment.rs"]
+mod overlay_experiment;
