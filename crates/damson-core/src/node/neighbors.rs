@@ -83,8 +83,9 @@ impl Node {
 
     /// Is the cluster so small that all link to all?
     pub(super) fn is_mesh(&self) -> bool {
-        let others = self.roster.iter().filter(|m| m.id != self.id && m.state != MemberState::Left).count();
-        self.config.roster && others <= self.config.overlay.active
+        let fit = self.config.overlay.active;
+        let others = self.roster.iter().filter(|m| m.id != self.id && m.state != MemberState::Left);
+        self.config.roster && others.take(fit + 1).count() <= fit
     }
 
     /// Addresses to dial again and again: in a mesh all members, with true where the other may dial first; and, there or

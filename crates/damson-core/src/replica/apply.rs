@@ -111,7 +111,7 @@ impl Replica {
     }
 
     pub(super) fn cover(&mut self, range: damson_crdt::DotRange) {
-        self.context.insert_range(range);
+        self.context_mut().insert_range(range);
         self.changes.actors.insert(range.actor);
     }
 

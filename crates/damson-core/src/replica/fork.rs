@@ -181,8 +181,8 @@ impl Replica {
 
     fn rename_context(&mut self, old: Actor, base: u64, top: u64, next: Actor) {
         let all = self.context.of(old).cloned().unwrap_or_default();
-        self.context.set(old, all.minus(&Intervals::of(base + 1, top)));
-        self.context.set(next, Intervals::of(1, top - base));
+        self.context_mut().set(old, all.minus(&Intervals::of(base + 1, top)));
+        self.context_mut().set(next, Intervals::of(1, top - base));
         self.changes.actors.extend([old, next]);
     }
 }

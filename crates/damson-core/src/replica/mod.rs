@@ -22,6 +22,7 @@ mod waiting;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use damson_crdt::{Actor, Batch, CellId, Context, Digest, Dot, Key, Limits, NodeId, Rules};
 
@@ -64,7 +65,10 @@ pub struct Replica {
     rules: Rules,
     config: ReplicaConfig,
     live: Live,
+    /// Changed through [`Replica::context_mut`] only.
     context: Context,
+    /// The digest of the present context with these live dots.
+    digest: OnceLock<(damson_crdt::Fingerprint, Digest)>,
     removals: Removals,
     waiting: Waiting,
     /// Transfers to others: the cells that each has still to send, those that change meanwhile included.
@@ -131,6 +135,7 @@ impl Replica {
             rules,
             live: Live::new(Ties { me: actor.node, rules }),
             context: Context::default(),
+            digest: OnceLock::new(),
             removals: Removals::new(),
             waiting: Waiting::new(config.waiting_per_peer_max, config.waiting_bytes_per_peer_max),
             outbound: BTreeMap::new(),
@@ -220,9 +225,17 @@ impl Replica {
     }
 
     /// 16 bytes over name, context and live dots: equal on replicas that agree. Costs time in proportion to the actors
-    /// in the context, not to the state.
+    /// in the context, not to the state, and nothing while nothing changes.
     pub fn digest(&self) -> Digest {
-        Digest::of_scope(self.name.as_str(), &self.context, self.live.fingerprint())
+        let live = self.live.fingerprint();
+        let compute = || (live, Digest::of_scope(self.name.as_str(), &self.context, live));
+        let (of, digest) = *self.digest.get_or_init(compute);
+        if of == live { digest } else { compute().1 }
+    }
+
+    fn context_mut(&mut self) -> &mut Context {
+        self.digest = OnceLock::new();
+        &mut self.context
     }
 
     /// The batches issued here since this was last called, while [`ReplicaConfig::record_issued`] is set.

@@ -179,7 +179,7 @@ impl Loader {
                 let (id, cell) = read_cell(rest, value, &limits)?;
                 replica.live.edit(&id, |now| *now = cell);
             }
-            (Table::Contexts, _) => replica.context.union(&codec::decode_context(value, &limits)?),
+            (Table::Contexts, _) => replica.context_mut().union(&codec::decode_context(value, &limits)?),
             (Table::Removals, Some((b'f', _))) => {
                 let floor = codec::decode_context(value, &limits)?;
                 floor

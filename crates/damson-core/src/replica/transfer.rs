@@ -266,7 +266,7 @@ impl Replica {
                 self.raise_floor(&last.floor);
             }
         }
-        self.context.union(&last.context);
+        self.context_mut().union(&last.context);
         for (actor, _) in missing.iter() {
             self.changes.actors.insert(actor);
             self.drain(actor);

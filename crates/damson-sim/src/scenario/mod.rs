@@ -31,6 +31,7 @@ const DECK: &[Card] = &[
     networks::counters,
     networks::counters,
     networks::counters,
+    networks::counters,
     networks::conflicts,
     disks::crashes,
     disks::power,
