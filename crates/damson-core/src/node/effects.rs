@@ -162,18 +162,18 @@ pub enum Event {
         /// How far ahead, in milliseconds.
         ahead_ms: u64,
     },
-    /// The broadcast has brought a batch that was new, while
+    /// The broadcast, or anti-entropy, has brought operations that were new, while
     /// [`Config::trace_deliveries`](super::Config::trace_deliveries) is set.
     Delivered {
         /// The scope.
         scope: ScopeName,
         /// The author.
         actor: Actor,
-        /// Its last operation.
+        /// Its last operation among them.
         last: u64,
-        /// Links from the author to us.
+        /// Links from the author to us; 0 when anti-entropy brought them.
         round: u8,
-        /// The neighbour that pushed it.
+        /// The peer that sent them.
         from: NodeId,
     },
     /// Our clock is further than `max_clock_drift` from those of most neighbours (`true`), or no longer.

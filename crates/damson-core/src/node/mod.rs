@@ -136,7 +136,7 @@ impl Node {
         let alone = !has_contacts && !replicas.contains_key(&ScopeName::roster());
         let joined = now.time.plus_ms(if alone { 0 } else { config.join_timeout_ms });
         let own = Contact { id: actor.node, address: config.address.clone() };
-        let scopes = ScopeTable::new(
+        let mut scopes = ScopeTable::new(
             replicas,
             actor,
             config.replica.clone(),
@@ -144,6 +144,7 @@ impl Node {
             config.hosted.clone(),
             config.scopes_max,
         );
+        scopes.trace = config.trace_deliveries;
         Self {
             id: actor.node,
             boot: rng.next_u64(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use damson_crdt::codec;
-use damson_crdt::{Actor, Digest, Hlc, NodeId, Rules};
+use damson_crdt::{Actor, Context, Digest, Hlc, NodeId, Rules};
 
 use super::effects::Event;
 use super::spread::Relayed;
@@ -34,6 +34,8 @@ pub(super) struct ScopeTable {
     pub forked: bool,
     /// We go on as the actor of before a clean stop, and no peer has confirmed yet that it is ours.
     pub unconfirmed: bool,
+    /// Tell what transfers bring.
+    pub trace: bool,
     /// What is to be told.
     pub events: Vec<Event>,
     /// Bytes that could not be believed.
@@ -63,6 +65,7 @@ impl ScopeTable {
             hlc_seen: Hlc::default(),
             forked: false,
             unconfirmed: false,
+            trace: false,
             events: Vec::new(),
             refused: 0,
         }
@@ -113,8 +116,13 @@ impl ScopeTable {
         if last.context.top(replica.actor()) > replica.context().top(replica.actor()) {
             self.forked = true;
         }
+        let brought = if self.trace { last.context.minus(replica.context()) } else { Context::default() };
         match replica.commit_inbound(inbound, last) {
             Ok(()) => {
+                for (actor, numbers) in brought.iter() {
+                    let (scope, last) = (scope.clone(), numbers.max());
+                    self.events.push(Event::Delivered { scope, actor, last, round: 0, from: peer });
+                }
                 self.touched.insert(scope.clone());
                 let ours = replica.digest();
                 if *replica.context() == last.context && ours != last.digest {

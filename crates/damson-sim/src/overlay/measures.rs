@@ -179,7 +179,8 @@ impl Row {
         let closes = closes(message.sent, *begun);
         let within_us = closes.0 - message.sent.0;
         let timely = || message.delivered().filter(|(_, d)| u64::from(d.after_us) <= within_us);
-        let deliveries = message.delivered().count();
+        // What anti-entropy has brought cost no payload frame.
+        let deliveries = message.delivered().filter(|(_, d)| d.round > 0).count();
         let in_giant = survivors.giant.binary_search(&message.sender).is_ok();
         let giant = || survivors.giant.iter().copied();
         Self {
