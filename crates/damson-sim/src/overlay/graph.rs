@@ -47,6 +47,20 @@ impl Graph {
         Self { offsets, targets: arcs.into_iter().map(|(_, b)| b).collect() }
     }
 
+    /// The graph of the edges that both ends list, and how often an end lists one that the other does not. No list
+    /// names a node twice, or its own.
+    pub fn mutual(lists: &[Vec<u32>]) -> (Self, usize) {
+        let (mut offsets, mut targets, mut dropped) = (vec![0], Vec::new(), 0);
+        for (node, list) in (0..).zip(lists) {
+            let begin = targets.len();
+            targets.extend(list.iter().filter(|other| lists[**other as usize].contains(&node)));
+            targets[begin..].sort_unstable();
+            dropped += list.len() - (targets.len() - begin);
+            offsets.push(u32::try_from(targets.len()).expect("fewer than 2^32 arcs"));
+        }
+        (Self { offsets, targets }, dropped)
+    }
+
     pub fn len(&self) -> usize {
         self.offsets.len() - 1
     }
@@ -298,6 +312,14 @@ mod tests {
         assert_eq!(all(&graph).mean(), Some(1.0), "pairs without a path do not count");
         assert_eq!(all(&graph).eccentricities, [1, 1, 1, 1, 1, 0]);
         assert_eq!(graph.clustering(), 0.5);
+    }
+
+    #[test]
+    fn only_what_both_ends_list_is_an_edge() {
+        let lists = [vec![2, 1], vec![0, 2], vec![0], vec![2]];
+        let (graph, dropped) = Graph::mutual(&lists);
+        assert_eq!(graph, Graph::new(4, &[(0, 1), (0, 2)]));
+        assert_eq!(dropped, 2);
     }
 
     #[test]

@@ -272,15 +272,16 @@ impl<'a> Run<'a> {
     }
 
     fn write(&mut self, sender: u32, probe: bool) {
-        let now = Snapshot::of(&self.world);
-        let root = now.place(sender).expect("senders live");
-        let delay_us = |a: u32, b: u32| self.world.delay_us(now.living[a as usize], now.living[b as usize]);
+        let (living, overlay) = Snapshot::overlay_of(&self.world);
+        let place = living.binary_search(&sender).expect("senders live");
+        let root = u32::try_from(place).expect("nodes are numbered with 32 bits");
+        let delay_us = |a: u32, b: u32| self.world.delay_us(living[a as usize], living[b as usize]);
         let message = Message {
             sender,
             sent: self.world.now,
             probe,
-            eccentricity: now.overlay.distances(&[root]).eccentricities[0],
-            farthest_us: now.overlay.farthest(root, delay_us),
+            eccentricity: overlay.distances(&[root]).eccentricities[0],
+            farthest_us: overlay.farthest(root, delay_us),
             payloads: 0,
             held: None,
             deliveries: Vec::new(),

@@ -1,5 +1,7 @@
 //! The views of all living nodes at one instant, as graphs.
 
+use damson_core::node::Node;
+
 use super::graph::Graph;
 use super::observe;
 use super::world::World;
@@ -17,50 +19,39 @@ pub(crate) struct Snapshot {
     pub passive_mean: f64,
 }
 
-/// The number of a node in a list of nodes in ascending order.
-pub(crate) fn place(living: &[u32], at: u32) -> Option<u32> {
-    living.binary_search(&at).ok().map(|place| u32::try_from(place).expect("nodes have 32 bits"))
-}
-
 impl Snapshot {
     pub fn of(world: &World) -> Self {
         let living: Vec<u32> = world.living().collect();
-        let mut arcs = arcs(world, &living, observe::active_view);
-        arcs.sort_unstable();
-        let is_mutual = |(a, b): &(u32, u32)| arcs.binary_search(&(*b, *a)).is_ok();
-        let mutual: Vec<(u32, u32)> = arcs.iter().copied().filter(is_mutual).collect();
+        let (overlay, asymmetric) = Graph::mutual(&lists(world, &living, observe::active_view));
         let known = |at: &u32| world.node(*at).map_or(0, |node| observe::passive_view(node).len());
         let passive: usize = living.iter().map(known).sum();
-        Self {
-            overlay: Graph::new(living.len(), &mutual),
-            asymmetric: arcs.len() - mutual.len(),
-            passive_mean: passive as f64 / living.len().max(1) as f64,
-            living,
-        }
+        Self { overlay, asymmetric, passive_mean: passive as f64 / living.len().max(1) as f64, living }
     }
 
-    /// The graph's number of a node.
-    pub fn place(&self, at: u32) -> Option<u32> {
-        place(&self.living, at)
+    /// The overlay alone.
+    pub fn overlay_of(world: &World) -> (Vec<u32>, Graph) {
+        let living: Vec<u32> = world.living().collect();
+        let (overlay, _) = Graph::mutual(&lists(world, &living, observe::active_view));
+        (living, overlay)
     }
 }
 
 /// Who of the living knows whom of them, from either view.
 pub(crate) fn knowledge(world: &World, living: &[u32]) -> Graph {
-    let both = |node: &_| [observe::active_view(node), observe::passive_view(node)].concat();
-    Graph::new(living.len(), &arcs(world, living, both))
+    let both = |node: &Node| [observe::active_view(node), observe::passive_view(node)].concat();
+    let lists = lists(world, living, both);
+    let edges: Vec<(u32, u32)> =
+        (0..).zip(&lists).flat_map(|(place, list)| list.iter().map(move |other| (place, *other))).collect();
+    Graph::new(living.len(), &edges)
 }
 
-/// For each living node the living nodes that it lists.
-fn arcs(
-    world: &World,
-    living: &[u32],
-    view: impl Fn(&damson_core::node::Node) -> Vec<u32>,
-) -> Vec<(u32, u32)> {
-    let listed = |(place, at): (u32, &u32)| {
+/// For each living node the living nodes that it lists, by their places in the list of the living.
+fn lists(world: &World, living: &[u32], view: impl Fn(&Node) -> Vec<u32>) -> Vec<Vec<u32>> {
+    let mut places = vec![None; world.hosts.len()];
+    (0..).zip(living).for_each(|(place, at): (u32, _)| places[*at as usize] = Some(place));
+    let listed = |at: &u32| {
         let others = world.node(*at).map(&view).unwrap_or_default();
-        let places = others.into_iter().filter_map(|other| self::place(living, other));
-        places.map(move |other| (place, other)).collect::<Vec<_>>()
+        others.into_iter().filter_map(|other| places[other as usize]).collect()
     };
-    (0..).zip(living).flat_map(listed).collect()
+    living.iter().map(listed).collect()
 }
