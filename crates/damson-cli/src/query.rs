@@ -30,19 +30,30 @@ pub fn members(query: &Query) -> anyhow::Result<ExitCode> {
         println!("{members}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:<16} {:<9} {:>11}  {:<22} {:<32}", "NAME", "STATE", "INCARNATION", "ADDRESS", "ID");
+    println!(
+        "{:<16} {:<9} {:>11}  {:<22} {:<32}  JUDGED BY",
+        "NAME", "STATE", "INCARNATION", "ADDRESS", "ID"
+    );
     for member in members.as_array().into_iter().flatten() {
         let of = |field: &str| member.get(field).map(shown).unwrap_or_default();
         println!(
-            "{:<16} {:<9} {:>11}  {:<22} {:<32}",
+            "{:<16} {:<9} {:>11}  {:<22} {:<32}  {}",
             of("name"),
             of("state"),
             of("incarnation"),
             of("address"),
-            of("id")
+            of("id"),
+            judge_of(member, &members)
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// By name, where it has one; a member that is alive was judged by nobody.
+fn judge_of(member: &Value, members: &Value) -> String {
+    let Some(judge) = member.get("judged_by").and_then(Value::as_str) else { return String::new() };
+    let known = members.as_array().into_iter().flatten().find(|other| other["id"] == judge);
+    known.and_then(|other| other["name"].as_str()).unwrap_or(judge).to_string()
 }
 
 fn shown(value: &Value) -> String {

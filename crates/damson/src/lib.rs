@@ -45,8 +45,9 @@ mod value;
 mod watch;
 
 pub use builder::NodeBuilder;
+pub use damson_core::broadcast::BroadcastCounters;
 pub use damson_core::crdt::{Actor, Digest, Key, Kind, Life, LimitError, Limits, NodeId};
-pub use damson_core::membership::{LivenessConfig, MemberState};
+pub use damson_core::membership::{LivenessConfig, MemberState, OverlayCounters};
 pub use damson_core::node::{DialConfig, Event};
 pub use damson_core::replica::{ReplicaConfig, Scan, Slot, Tx, View, WriteError};
 pub use damson_core::scope::{ScopeName, ScopeNameError};

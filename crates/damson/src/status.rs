@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use damson_core::broadcast::BroadcastCounters;
 use damson_core::crdt::{Digest, Life, NodeId};
+use damson_core::membership::OverlayCounters;
 use damson_core::membership::{Member, MemberState};
 use damson_core::node::{Node as Core, NodeCounters};
 use damson_core::replica::{Counters as ReplicaCounters, Replica};
@@ -113,8 +115,10 @@ pub struct Counters {
     pub node: NodeCounters,
     /// Anti-entropy.
     pub sync: SyncCounters,
-    /// Deltas pushed.
-    pub pushed: u64,
+    /// Pushes, announcements, requests, trees.
+    pub broadcast: BroadcastCounters,
+    /// Neighbours gained and lost.
+    pub overlay: OverlayCounters,
     /// Bytes received from other nodes.
     pub bytes_in: u64,
     /// Bytes sent to other nodes.
@@ -199,7 +203,8 @@ impl Counters {
         Self {
             node: node.counters(),
             sync: node.sync_counters(),
-            pushed: node.broadcast_counters().payloads_sent,
+            broadcast: node.broadcast_counters(),
+            overlay: node.overlay_counters(),
             bytes_in: load(|t| t.bytes_in.load(Ordering::Relaxed)),
             bytes_out: load(|t| t.bytes_out.load(Ordering::Relaxed)),
             links_refused: load(|t| {

@@ -99,8 +99,6 @@ struct Suspicion {
     ours: bool,
 }
 
-/// The round trip of a link that was not measured yet is taken for so long.
-const UNMEASURED_US: u64 = 100_000;
 /// Those who only stand in for a judge spread over so many times of suspicion.
 const FALLBACK_SPREAD: u64 = 10;
 
@@ -146,19 +144,33 @@ impl Liveness {
         self.heard.insert(peer, now);
     }
 
-    /// A probe was answered, by the member itself or by one that we asked. Returns the time that a direct one took, in
-    /// microseconds.
-    pub fn answered(&mut self, target: NodeId, nonce: u64, now: Time) -> Option<u64> {
-        self.probes.get(&nonce).filter(|probe| probe.target == target)?;
-        let probe = self.probes.remove(&nonce)?;
+    /// A link to this peer is open; its greeting took so long.
+    pub fn opened(&mut self, peer: NodeId, round_trip_us: u64, now: Time) {
+        self.round_trips.insert(peer, round_trip_us);
+        self.heard.insert(peer, now);
+    }
+
+    /// The round trip of a peer's link, smoothed as in RFC 6298, section 2, in microseconds.
+    pub fn round_trip_us(&self, peer: NodeId) -> Option<u64> {
+        self.round_trips.get(&peer).copied()
+    }
+
+    /// A probe was answered, by the member itself or by one that we asked.
+    pub fn answered(&mut self, target: NodeId, nonce: u64, now: Time) {
+        if self.probes.get(&nonce).is_none_or(|probe| probe.target != target) {
+            return;
+        }
+        let probe = self.probes.remove(&nonce).expect("looked up above");
         self.health = self.health.saturating_sub(1);
         self.heard.insert(target, now);
-        // Of a probe that was repeated nobody knows which was answered (Karn's algorithm).
-        probe.asks.filter(|asks| probe.repeats == Some(*asks))?;
-        let took = now.0.saturating_sub(probe.sent.0);
-        let smoothed = self.round_trips.entry(target).or_insert(took);
-        *smoothed = (*smoothed * 7 + took) / 8;
-        Some(took)
+        let Some(smoothed) = self.round_trips.get_mut(&target) else { return };
+        if probe.asks.is_some_and(|asks| probe.repeats == Some(asks)) {
+            let took = now.0.saturating_sub(probe.sent.0);
+            *smoothed = (*smoothed * 7 + took) / 8;
+        } else if probe.repeats.is_some() {
+            // Of a probe that was repeated nobody knows which was answered (Karn's algorithm): only be more patient.
+            *smoothed += *smoothed / 4;
+        }
     }
 
     /// A peer's link is closed: what it said last is not kept.
@@ -232,7 +244,7 @@ impl Liveness {
     fn patience_ms(&self, target: NodeId, direct: bool) -> u64 {
         let own = self.round_trips.get(&target).copied();
         let mean = self.round_trips.values().sum::<u64>() / (self.round_trips.len() as u64).max(1);
-        let round_trip_ms = if direct { own.unwrap_or(UNMEASURED_US) } else { mean * 2 } / 1_000;
+        let round_trip_ms = own.filter(|_| direct).unwrap_or(mean * 2) / 1_000;
         self.config.timeout_ms.max(round_trip_ms * 3)
     }
 

@@ -34,7 +34,7 @@ impl Node {
             contested: false,
             began: now.time,
             heard: now.time,
-            round_trip_us: 0,
+            greeting_us: 0,
         };
         self.links.insert(id, link, now.time.plus_ms(GREETING_MS_MAX));
         send_on(id, Lane::Urgent, &Message::Hello(self.hello()), fx);
@@ -80,7 +80,7 @@ impl Node {
         self.compare_lives(&welcome.known, now, fx);
         let link = self.links.get_mut(id).expect("looked up above");
         link.welcomed = true;
-        link.round_trip_us = now.time.0.saturating_sub(link.began.0);
+        link.greeting_us = now.time.0.saturating_sub(link.began.0);
         self.open_if_greeted(id, now, fx);
     }
 
@@ -215,7 +215,7 @@ impl Node {
         else {
             return;
         };
-        let (peer, hosted) = (link.peer, hello.hosted.clone());
+        let (peer, hosted, greeting_us) = (link.peer, hello.hosted.clone(), link.greeting_us);
         let first = self.links.of(peer);
         let keeps_first = |first: &LinkId| self.is_preferred(*first, peer) && !self.is_preferred(id, peer);
         if let Some(first) = first.filter(keeps_first) {
@@ -234,7 +234,7 @@ impl Node {
         }
         self.duplicate_since = None;
         self.redial = true;
-        self.liveness.heard(peer, now.time);
+        self.liveness.opened(peer, greeting_us, now.time);
         self.peer_found(peer, fx);
         self.offer_link(id, now, fx);
     }

@@ -25,8 +25,8 @@ pub(super) struct Link {
     pub began: Time,
     /// When a frame came last.
     pub heard: Time,
-    /// The measured round trip, smoothed, in microseconds.
-    pub round_trip_us: u64,
+    /// How long our hello took to be welcomed, in microseconds: the first measure of the round trip.
+    pub greeting_us: u64,
 }
 
 #[derive(Debug, Default)]

@@ -42,7 +42,7 @@ impl Node {
             Message::Graft(wants) => {
                 let mut effects = Vec::new();
                 self.broadcast.on_graft(peer, &wants, now.time, &mut effects);
-                self.carry_out_broadcast(effects, now, fx);
+                self.carry_out_broadcast(effects, fx);
             }
             Message::Vector(bytes) => self.broadcast.on_vector(peer, &bytes, now.time),
             Message::Overlay(message) => self.overlay_input(OverlayInput::Message(peer, message), now, fx),
@@ -59,7 +59,7 @@ impl Node {
             }
             Message::Pong(beat, haves) => self.on_pong(peer, beat, haves, now, fx),
             Message::PingRequest { nonce, target } => self.relay_ping(peer, nonce, target, now, fx),
-            Message::PingVouch { nonce, target } => _ = self.liveness.answered(target, nonce, now.time),
+            Message::PingVouch { nonce, target } => self.liveness.answered(target, nonce, now.time),
             Message::Bye => self.on_bye(peer, now, fx),
             Message::Refuse(cause) => self.on_refuse(link, cause, now, fx),
             Message::Hello(_) | Message::Welcome(_) => {}
@@ -101,18 +101,11 @@ impl Node {
                 self.send(asker, Lane::Urgent, &Message::PingVouch { nonce, target: peer }, fx);
             }
             None => {
-                let took = self.liveness.answered(peer, beat.nonce, now.time);
-                took.into_iter().for_each(|us| self.note_round_trip(peer, us, now));
+                self.liveness.answered(peer, beat.nonce, now.time);
+                let measured = self.liveness.round_trip_us(peer);
+                measured.into_iter().for_each(|us| self.broadcast.measured(peer, us, now.time));
             }
         }
-    }
-
-    /// Smoothed as in RFC 6298, section 2.
-    fn note_round_trip(&mut self, peer: NodeId, us: u64, now: Now) {
-        let Some(link) = self.links.of(peer).and_then(|id| self.links.get_mut(id)) else { return };
-        link.round_trip_us = (link.round_trip_us * 7 + us) / 8;
-        let smoothed = link.round_trip_us;
-        self.broadcast.measured(peer, smoothed, now.time);
     }
 
     fn note_beat(

@@ -38,7 +38,7 @@ impl Node {
     /// Hands something to the overlay, and does what it wants.
     pub(super) fn overlay_input(&mut self, input: OverlayInput, now: Now, fx: &mut Vec<Effect>) {
         let mut effects = Vec::new();
-        self.overlay.handle(OverlayInput::Size(self.broadcast.reachable()), now.time, &mut effects);
+        self.overlay.set_members(self.broadcast.reachable());
         self.overlay.handle(input, now.time, &mut effects);
         for effect in effects {
             match effect {
@@ -46,7 +46,10 @@ impl Node {
                     self.send(to, Lane::Urgent, &Message::Overlay(message), fx);
                 }
                 OverlayEffect::Dial(contact) => self.dial_now(&contact.address, now, fx),
-                OverlayEffect::Up(peer) => self.neighbor_up(peer, now),
+                OverlayEffect::Up(peer) => {
+                    let round_trip_us = self.liveness.round_trip_us(peer).unwrap_or_default();
+                    self.broadcast.link_up(peer, round_trip_us, now.time);
+                }
                 OverlayEffect::Down(peer) => {
                     self.broadcast.link_down(peer, now.time);
                     self.redial = true;
@@ -214,19 +217,10 @@ impl Node {
 
     /// Whom others asked us to reach, we have reached.
     fn vouch(&mut self, peer: NodeId, fx: &mut Vec<Effect>) {
-        let (reached, rest) =
-            std::mem::take(&mut self.regroup.asked).into_iter().partition(|(t, ..)| *t == peer);
-        self.regroup.asked = rest;
-        let reached: Vec<(NodeId, NodeId, u64, Time)> = reached;
+        let reached: Vec<_> = self.regroup.asked.extract_if(.., |(target, ..)| *target == peer).collect();
         for (target, asker, nonce, _) in reached {
             self.send(asker, Lane::Urgent, &Message::PingVouch { nonce, target }, fx);
         }
-    }
-
-    fn neighbor_up(&mut self, peer: NodeId, now: Now) {
-        let link = self.links.of(peer).and_then(|id| self.links.get(id));
-        let round_trip_us = link.map_or(0, |link| link.round_trip_us);
-        self.broadcast.link_up(peer, round_trip_us, now.time);
     }
 
     fn linked_addresses(&self) -> BTreeSet<&str> {

@@ -107,16 +107,11 @@ impl Node {
         if now.time >= self.broadcast.deadline() {
             let mut effects = Vec::new();
             self.broadcast.tick(now.time, &self.scopes, &mut effects);
-            self.carry_out_broadcast(effects, now, fx);
+            self.carry_out_broadcast(effects, fx);
         }
     }
 
-    pub(super) fn carry_out_broadcast(
-        &mut self,
-        effects: Vec<BroadcastEffect>,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) {
+    pub(super) fn carry_out_broadcast(&mut self, effects: Vec<BroadcastEffect>, fx: &mut Vec<Effect>) {
         for effect in effects {
             match effect {
                 BroadcastEffect::Push { to, scope, round, payload } => {
@@ -138,13 +133,12 @@ impl Node {
                 BroadcastEffect::Sync(peer) => _ = self.sync_with(peer, fx),
             }
         }
-        let _ = now;
     }
 
     fn deliver(&mut self, item: Item, from: Option<NodeId>, now: Now, fx: &mut Vec<Effect>) {
         let mut effects = Vec::new();
         self.broadcast.deliver(item, from, now.time, &mut effects);
-        self.carry_out_broadcast(effects, now, fx);
+        self.carry_out_broadcast(effects, fx);
     }
 
     /// `None` when a broken rule refuses it.

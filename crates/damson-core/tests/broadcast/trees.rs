@@ -98,19 +98,3 @@ fn a_message_that_is_sent_before_trees_are_known_reaches_all_nevertheless() {
     grove.run(1_000);
     assert_eq!(grove.reached(4, number), 19);
 }
-
-/// How much work a cluster's trees are: not a check, a figure to look at. `GROVE=3000 cargo test -- --nocapture figures`
-#[test]
-fn figures() {
-    let Some(count) = std::env::var("GROVE").ok().and_then(|n| n.parse().ok()) else { return };
-    let mut grove = Grove::new(count);
-    for a in 0..count {
-        for step in [1, count / 7 + 1, count / 3 + 1] {
-            grove.link(a, (a + step) % count, 1);
-        }
-        grove.run(1);
-    }
-    grove.run(100_000);
-    let bytes: u64 = grove.nodes.iter().map(|node| node.broadcast.counters().vector_bytes_sent).sum();
-    eprintln!("{} entries for each pair and link", bytes as f64 / 6.0 / (count * count * 6) as f64);
-}

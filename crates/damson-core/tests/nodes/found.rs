@@ -24,11 +24,8 @@ fn two() -> (Bus, usize, usize) {
     (bus, a, b)
 }
 
-#[test]
-fn a_scope_first_written_by_a_copy_and_by_its_original_loses_nothing() {
-    let (mut bus, a, b) = two();
-    bus.link(a, b);
-    bus.run(2_000);
+/// Stops `b`, takes an image, and lets the original go on from it to count once more. Returns mark and image.
+fn copied_while_the_original_counts(bus: &mut Bus, a: usize, b: usize) -> (bytes::Bytes, Rows) {
     let mark = bus.node(b).stop_mark();
     let image = bus.crash(b);
     let original = bus.start(2, image.clone(), Some(&mark), 3);
@@ -37,6 +34,15 @@ fn a_scope_first_written_by_a_copy_and_by_its_original_loses_nothing() {
     bus.write(original, count(1));
     bus.run(2_000);
     bus.crash(original);
+    (mark, image)
+}
+
+#[test]
+fn a_scope_first_written_by_a_copy_and_by_its_original_loses_nothing() {
+    let (mut bus, a, b) = two();
+    bus.link(a, b);
+    bus.run(2_000);
+    let (mark, image) = copied_while_the_original_counts(&mut bus, a, b);
     let copy = bus.start(2, image, Some(&mark), 4);
     bus.write(copy, count(10));
     bus.link(copy, a);
@@ -146,14 +152,7 @@ fn what_a_copy_wrote_before_it_knew_is_not_announced_under_its_first_name() {
     bus.run(2_000);
     bus.write(b, count(100));
     bus.run(2_000);
-    let mark = bus.node(b).stop_mark();
-    let image = bus.crash(b);
-    let original = bus.start(2, image.clone(), Some(&mark), 3);
-    bus.link(original, a);
-    bus.run(1_000);
-    bus.write(original, count(1));
-    bus.run(2_000);
-    bus.crash(original);
+    let (mark, image) = copied_while_the_original_counts(&mut bus, a, b);
     bus.run(10_000);
     let copy = bus.start(2, image, Some(&mark), 4);
     (0..3).for_each(|_| bus.write(copy, count(10)));

@@ -42,14 +42,12 @@ fn the_same_seed_makes_the_same_overlay() {
     assert_ne!(run(1), run(2));
 }
 
-/// Not a check, a figure to look at: `TOWN=2000 cargo test -- --nocapture figures`
+/// Walks once ended too near to where they began: paths were 0.7 % longer than those of a random regular graph of 1,000
+/// nodes and degree five, whose mean is 4.697.
 #[test]
-fn figures() {
-    let Some(count) = std::env::var("TOWN").ok().and_then(|n| n.parse().ok()) else { return };
-    let mut town = Town::of(count, OverlayConfig::default(), 1);
-    for _ in 0..5 {
-        town.run_cycles(10);
-        let (degree, clustering, path) = (town.degree_mean(), town.clustering(), town.mean_path(100));
-        eprintln!("degree {degree} clustering {clustering} mean path {path}");
-    }
+fn paths_are_as_short_as_in_a_random_regular_graph() {
+    let mut town = Town::of(1_000, OverlayConfig::default(), 2);
+    town.run_cycles(30);
+    let path = town.mean_path(100);
+    assert!(path < 4.697 * 1.004, "{path}");
 }

@@ -115,3 +115,21 @@ fn a_sample_of_a_million_entries_costs_as_much_as_a_small_one() {
     assert!(answered);
     assert_eq!(overlay.passive().count(), OverlayConfig::default().passive);
 }
+
+#[test]
+fn addresses_without_end_are_neither_kept_nor_passed_on() {
+    let mut overlay = settled();
+    let endless = Contact { id: contact(9).id, address: "a".repeat(1_000_000) };
+    let sample = vec![Aged { contact: endless.clone(), age: 0 }];
+    let fx = says(&mut overlay, 1, OverlayMessage::Shuffle { token: 1, ttl: 3, sample });
+    let passed_on = fx.iter().find_map(|effect| match effect {
+        OverlayEffect::Send(_, OverlayMessage::Shuffle { sample, .. }) => Some(sample.len()),
+        _ => None,
+    });
+    assert_eq!(passed_on, Some(0));
+    let walk = OverlayMessage::ForwardJoin { who: endless.clone(), ttl: 5, hops: 1, urgent: true };
+    assert_eq!(says(&mut overlay, 1, walk), []);
+    says(&mut overlay, 1, OverlayMessage::Disconnect { instead: Some(endless.clone()) });
+    tell(&mut overlay, OverlayInput::LinkOpen { contact: endless, dialed: None });
+    assert!(overlay.passive().all(|id| id != contact(9).id));
+}

@@ -140,7 +140,7 @@ impl Town {
         let count = self.overlays.len();
         let Some(overlay) = &mut self.overlays[at] else { return };
         let mut fx = Vec::new();
-        overlay.handle(OverlayInput::Size(count), self.now, &mut fx);
+        overlay.set_members(count);
         overlay.handle(input, self.now, &mut fx);
         for effect in fx {
             match effect {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use damson::{MemberState, Readiness};
+use damson::{BroadcastCounters, MemberState, OverlayCounters, Readiness};
 use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
@@ -82,6 +82,24 @@ impl Page {
         self.gauge("damson_uptime_seconds", "Since the ports were opened.", &[(&[], uptime)]);
     }
 
+    fn broadcast(&self, broadcast: BroadcastCounters, overlay: OverlayCounters) {
+        let received: Series<'_> = (&[("direction", "in")], broadcast.payloads_received);
+        let sent: Series<'_> = (&[("direction", "out")], broadcast.payloads_sent);
+        self.counter("damson_payloads_total", "Payloads on links, by direction.", &[received, sent]);
+        let duplicates = broadcast.duplicates;
+        self.counter("damson_duplicates_total", "Payloads that came and were known.", &[(&[], duplicates)]);
+        let control: [Series<'_>; 4] = [
+            (&[("kind", "announcement")], broadcast.announcements_sent),
+            (&[("kind", "graft")], broadcast.grafts_sent),
+            (&[("kind", "prune")], broadcast.prunes_sent),
+            (&[("kind", "vector")], broadcast.vectors_sent),
+        ];
+        self.counter("damson_broadcast_control_total", "Frames that keep trees and repair them.", &control);
+        let neighbors: [Series<'_>; 2] =
+            [(&[("change", "up")], overlay.up), (&[("change", "down")], overlay.down)];
+        self.counter("damson_neighbor_changes_total", "Neighbours gained and lost.", &neighbors);
+    }
+
     fn node(&self, front: &Front) {
         let readiness = front.node.readiness();
         let failed = matches!(readiness, Readiness::Storage { .. });
@@ -107,18 +125,20 @@ impl Page {
         self.counter("damson_sync_equal_total", "Rounds that found both equal.", &[(&[], sync.equal)]);
         self.counter("damson_sync_pulled_total", "Inbound syncs completed.", &[(&[], sync.pulled)]);
         self.counter("damson_sync_failed_total", "Inbound syncs given up.", &[(&[], sync.failed)]);
-        self.counter("damson_pushed_total", "Batches pushed to peers.", &[(&[], counters.pushed)]);
+        self.broadcast(counters.broadcast, counters.overlay);
         let received: Series<'_> = (&[("direction", "in")], counters.bytes_in);
         let sent: Series<'_> = (&[("direction", "out")], counters.bytes_out);
         self.counter("damson_peer_bytes_total", "Bytes on links between nodes.", &[received, sent]);
         let node = counters.node;
-        let refused: [Series<'_>; 6] = [
+        let refused: [Series<'_>; 8] = [
             (&[("cause", "malformed_frame")], node.malformed),
             (&[("cause", "greeting")], node.refused),
             (&[("cause", "greeting_by_peer")], node.refused_by_peers),
             (&[("cause", "sync_part")], sync.refused),
             (&[("cause", "link")], counters.links_refused),
             (&[("cause", "oversized_frame")], counters.frames_oversized),
+            (&[("cause", "broadcast")], counters.broadcast.refused + counters.broadcast.dropped),
+            (&[("cause", "overlay")], counters.overlay.refused),
         ];
         self.counter(
             "damson_refused_total",

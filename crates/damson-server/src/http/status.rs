@@ -139,7 +139,7 @@ impl Totals {
             client_bytes_out: front.metrics.bytes_sent(),
             writes: user().map(|scope| scope.counters.written).sum(),
             applied: user().map(|scope| scope.counters.applied).sum(),
-            pushed: counters.pushed,
+            pushed: counters.broadcast.payloads_sent,
             peer_bytes_in: counters.bytes_in,
             peer_bytes_out: counters.bytes_out,
             sync_rounds: counters.sync.rounds,

@@ -2,7 +2,7 @@
 
 use damson_crdt::NodeId;
 
-use super::{Aged, Overlay, OverlayEffect, Reason, pick};
+use super::{Aged, Overlay, OverlayEffect, Reason, is_dialable, pick};
 use crate::time::Time;
 use crate::wire::{Contact, OverlayMessage};
 
@@ -51,6 +51,10 @@ impl Overlay {
         let Walk { who, ttl, hops, urgent } = walk;
         let ttl = ttl.min(TTL_MAX);
         if who.id == self.own.id {
+            return;
+        }
+        if !is_dialable(&who) {
+            self.counters.refused += 1;
             return;
         }
         let next = self.random_neighbor(&[from, who.id]);

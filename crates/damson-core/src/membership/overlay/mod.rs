@@ -56,8 +56,6 @@ pub enum OverlayInput {
     Candidates(Vec<Contact>),
     /// A living member that no path of the overlay leads to: link to it, whatever must give way.
     Bridge(Contact),
-    /// About so many members can be reached.
-    Size(usize),
     /// A member is gone.
     Gone(NodeId),
     /// Time has passed.
@@ -127,6 +125,8 @@ struct Asked {
     deadline: Time,
 }
 
+/// Longest address that is believed: a host name has at most 253 bytes, and a port.
+const ADDRESS_BYTES_MAX: usize = 260;
 /// So many times as many members as neighbours are enough to be choosy.
 const CROWD: usize = 8;
 
@@ -198,6 +198,11 @@ impl Overlay {
         self.active.len() + reserved < self.config.active
     }
 
+    /// About so many members can be reached: where there are many, a node may choose.
+    pub fn set_members(&mut self, members: usize) {
+        self.members = members;
+    }
+
     /// What it has done so far.
     pub fn counters(&self) -> OverlayCounters {
         self.counters
@@ -225,10 +230,6 @@ impl Overlay {
             }
             OverlayInput::Candidates(contacts) => self.on_candidates(contacts, now),
             OverlayInput::Bridge(contact) => self.ask(contact, Reason::Bridge, now, fx),
-            OverlayInput::Size(members) => {
-                self.members = members;
-                return;
-            }
             OverlayInput::Gone(id) => self.passive.remove(id),
             OverlayInput::Tick => self.check_asked(now),
         }
@@ -322,7 +323,7 @@ impl Overlay {
             return;
         }
         let dialing = !self.open.contains_key(&id);
-        if dialing && contact.address.is_empty() {
+        if dialing && !is_dialable(&contact) {
             return;
         }
         if dialing {
@@ -442,7 +443,7 @@ impl Overlay {
 
     fn remember_instead(&mut self, entry: Aged, expendable: &[NodeId]) {
         let contact = &entry.contact;
-        if contact.id != self.own.id && !self.is_neighbor(contact.id) && !contact.address.is_empty() {
+        if contact.id != self.own.id && !self.is_neighbor(contact.id) && is_dialable(contact) {
             self.passive.add(entry, expendable);
         }
     }
@@ -459,6 +460,11 @@ impl Overlay {
         let others = self.active.keys().copied().filter(|id| !but.contains(id)).collect();
         pick(others, 1, &mut self.rng).pop()
     }
+}
+
+/// An address that can be dialled, and that may be kept and passed on.
+fn is_dialable(contact: &Contact) -> bool {
+    (1..=ADDRESS_BYTES_MAX).contains(&contact.address.len())
 }
 
 /// Some random ones of `all`.

@@ -3,7 +3,7 @@
 use damson_crdt::NodeId;
 use rand_core::Rng;
 
-use super::{Aged, Overlay, OverlayEffect, pick};
+use super::{Aged, Overlay, OverlayEffect, is_dialable, pick};
 use crate::time::Time;
 use crate::wire::OverlayMessage;
 
@@ -45,6 +45,7 @@ impl Overlay {
         sample: Vec<Aged>,
         fx: &mut Vec<OverlayEffect>,
     ) {
+        let sample = believed(sample);
         let ttl = ttl.min(self.config.active_walk);
         let next = self.random_neighbor(&[from]).filter(|_| ttl > 0);
         if let Some(next) = next {
@@ -55,13 +56,14 @@ impl Overlay {
             fx.push(OverlayEffect::Send(next, OverlayMessage::Shuffle { token, ttl: ttl - 1, sample }));
             return;
         }
-        let answer = self.passive.sample(sample.len().min(SAMPLE_MAX), &mut self.rng);
+        let answer = self.passive.sample(sample.len(), &mut self.rng);
         let named: Vec<NodeId> = answer.iter().map(|entry| entry.contact.id).collect();
         fx.push(OverlayEffect::Send(from, OverlayMessage::ShuffleReply { token, sample: answer }));
         self.integrate(sample, &named);
     }
 
     pub(super) fn on_shuffle_reply(&mut self, token: u64, sample: Vec<Aged>, fx: &mut Vec<OverlayEffect>) {
+        let sample = believed(sample);
         if let Some(at) = self.shuffles.iter().position(|(own, _)| *own == token) {
             let (_, named) = self.shuffles.remove(at).expect("found there");
             self.integrate(sample, &named);
@@ -76,7 +78,7 @@ impl Overlay {
     }
 
     fn integrate(&mut self, sample: Vec<Aged>, named: &[NodeId]) {
-        for entry in sample.into_iter().take(SAMPLE_MAX) {
+        for entry in sample {
             self.remember_instead(entry, named);
         }
     }
@@ -85,4 +87,11 @@ impl Overlay {
     pub(super) fn jittered(&mut self, ms: u64) -> u64 {
         ms * 3 / 4 + self.rng.next_u64() % (ms / 2).max(1)
     }
+}
+
+/// What of a sample is kept or passed on.
+fn believed(mut sample: Vec<Aged>) -> Vec<Aged> {
+    sample.truncate(SAMPLE_MAX);
+    sample.retain(|entry| is_dialable(&entry.contact));
+    sample
 }
