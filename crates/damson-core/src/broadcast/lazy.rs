@@ -49,6 +49,11 @@ impl LazyLink {
         self.pending.len()
     }
 
+    /// Has the peer said that it holds just this?
+    pub fn has(&self, stream: &Stream, last: u64) -> bool {
+        self.known.get(stream) == Some(&last)
+    }
+
     /// The peer has it: it need not be told.
     pub fn knows(&mut self, stream: &Stream, last: u64) {
         if self.pending.get(stream).is_some_and(|pending| *pending <= last) {
@@ -84,11 +89,14 @@ impl LazyLink {
 }
 
 impl Missing {
-    pub fn announced(&mut self, peer: NodeId, last: u64) {
+    pub fn announced(&mut self, peer: NodeId, last: u64, due: Time) {
         self.last = self.last.max(last);
         let known = self.announcers.contains(&peer) || self.asked == Some(peer);
         if !known && self.announcers.len() < ANNOUNCERS_MAX {
             self.announcers.push_back(peer);
+            if self.asked.is_none() {
+                self.due = self.due.min(due);
+            }
         }
     }
 }

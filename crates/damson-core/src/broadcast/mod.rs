@@ -133,6 +133,11 @@ impl Broadcast {
         self.trees.distance(author)
     }
 
+    /// Does no path lead to this author, and not only since just now?
+    pub fn is_apart(&self, author: NodeId) -> bool {
+        self.trees.is_apart(author)
+    }
+
     /// To how many nodes a path is known, ourselves included.
     pub fn reachable(&self) -> usize {
         self.trees.known()
@@ -189,18 +194,28 @@ impl Broadcast {
     pub fn deliver(&mut self, item: Item, from: Option<NodeId>, now: Time, fx: &mut Vec<BroadcastEffect>) {
         let Item { scope, range, round, payload } = item;
         let stream = Stream::new(&scope, range.actor);
+        // What had to be asked for is late: those below may have it from elsewhere by now. They are told.
+        let late = self.missing.get(&stream).is_some_and(|missing| missing.asked.is_some());
         if self.missing.get(&stream).is_some_and(|missing| missing.last <= range.last) {
             self.missing.remove(&stream);
         }
-        let to = self.trees.forward(range.actor.node, from);
-        let due =
-            now.plus_ms(if now < self.alert_until { self.config.alert_ms } else { self.config.calm_ms });
+        let mut to = self.trees.forward(range.actor.node, from);
+        to.retain(|peer| self.links.get(peer).is_none_or(|link| !link.has(&stream, range.last)));
+        let (later, sooner) = (self.config.calm_ms, self.config.alert_ms);
+        let due = now.plus_ms(if now < self.alert_until { sooner } else { later });
         for (peer, link) in &mut self.links {
-            if Some(*peer) == from || to.contains(peer) {
+            let is_below = to.contains(peer);
+            if Some(*peer) == from || (is_below && !late) {
                 link.knows(&stream, range.last);
-            } else if link.plan(&stream, range.last, due) >= self.config.haves_max {
+                continue;
+            }
+            let waiting = link.plan(&stream, range.last, due);
+            if waiting >= self.config.haves_max || (is_below && late) {
                 link.due = Some(now);
             }
+        }
+        if late {
+            to.clear();
         }
         let logged = Logged { last: range.last, round, payload: payload.clone() };
         self.log.push(stream, range.first, logged, now, &self.config);
@@ -291,6 +306,8 @@ impl Broadcast {
             }
         }
         self.graft_missing(now, known, fx);
+        self.trees.lift_floors(now);
+        self.trees.schedule(now, self.config.vector_hold_ms);
         let (max, rate) = (self.config.vector_max, self.config.vector_bytes_per_s);
         for (peer, bytes) in self.trees.take_due(now, max, rate) {
             self.counters.vectors_sent += 1;
@@ -300,9 +317,9 @@ impl Broadcast {
     }
 
     fn note_missing(&mut self, stream: Stream, last: u64, from: NodeId, now: Time) {
-        let due = now.plus_ms(graft_ms(&self.trees, &self.config, from));
+        let due = now.plus_ms(self.patience_ms(stream.actor.node, from));
         if let Some(missing) = self.missing.get_mut(&stream) {
-            missing.announced(from, last);
+            missing.announced(from, last, due);
             return;
         }
         if self.missing.len() >= self.config.missing_max {
@@ -311,6 +328,16 @@ impl Broadcast {
         }
         let announcers = [from].into();
         self.missing.insert(stream, Missing { last, announcers, due, asked: None });
+    }
+
+    /// How long a payload is given to come by itself. As long as there is a parent it should come from there, even if that
+    /// one has to ask for it first: otherwise all below a broken link would ask at once, and then push to each other.
+    fn patience_ms(&self, author: NodeId, announcer: NodeId) -> u64 {
+        let of = |peer| graft_ms(&self.trees, &self.config, peer);
+        match self.trees.parent(author).filter(|parent| *parent != announcer) {
+            Some(parent) => of(announcer) + 2 * of(parent) + self.config.alert_ms,
+            None => of(announcer),
+        }
     }
 
     /// Asks the next announcer of each payload that did not come; when none is left, anti-entropy has to bring it.

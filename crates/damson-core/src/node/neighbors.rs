@@ -81,7 +81,7 @@ impl Node {
 
     /// Does it live where no path of ours leads to?
     fn is_apart(&self, peer: NodeId) -> bool {
-        !self.overlay.is_lonely() && self.broadcast.distance(peer).is_none()
+        !self.overlay.is_lonely() && self.broadcast.is_apart(peer)
     }
 
     /// Is the cluster so small that all link to all?
@@ -150,8 +150,7 @@ impl Node {
         let mut chosen = Vec::new();
         for member in self.roster.iter() {
             let dialable = member.id != self.id && !member.address.is_empty();
-            if !dialable || self.links.of(member.id).is_some() || self.broadcast.distance(member.id).is_some()
-            {
+            if !dialable || self.links.of(member.id).is_some() || !self.broadcast.is_apart(member.id) {
                 continue;
             }
             let odds = match member.state {

@@ -72,6 +72,27 @@ fn the_distance_of_an_author_that_is_gone_is_forgotten_everywhere() {
     assert_eq!(grove.nodes[9].broadcast.reachable(), 29);
 }
 
+/// Counting up to 31 hops, each end of the 300 links would say some twenty-five numbers; withdrawn, some three.
+#[test]
+fn the_distances_of_an_author_that_is_gone_are_withdrawn_and_do_not_count_up() {
+    let bytes = |grove: &Grove| {
+        grove.nodes.iter().map(|node| node.broadcast.counters().vector_bytes_sent).sum::<u64>()
+    };
+    for (from, to) in [(1, 1), (10, 100)] {
+        let mut grove = Grove::chords(100, |a, b| from + hash(a, b) % (to - from + 1));
+        let others: Vec<usize> = grove.neighbors(42);
+        // Alone with one neighbour first: what remains to be said is then of this author only.
+        others[1..].iter().for_each(|other| grove.cut(42, *other));
+        grove.run(60_000);
+        let before = bytes(&grove);
+        grove.cut(42, others[0]);
+        grove.run(60_000);
+        assert_eq!(grove.nodes[7].broadcast.distance(id(42)), None);
+        let said = (bytes(&grove) - before) / 6;
+        assert!(said < 4 * 600, "{from}..{to}: {said} numbers");
+    }
+}
+
 #[test]
 fn parents_and_children_agree() {
     let grove = Grove::chords(40, |a, b| 1 + hash(a, b) % 9);

@@ -4,28 +4,28 @@
 //! and, where that is equal, in hops. Its *parent* for an author is the neighbour over which the distance is least; to
 //! that one it says [`CHILD`] instead of a distance. So one number for each link and author says both what is needed to
 //! choose a parent, and who the children are; and two nodes can never be each other's parents for long (the split horizon
-//! with poisoned reverse of RIP, RFC 2453, section 3.4.3). Only changes travel.
+//! with poisoned reverse of RIP, RFC 2453, section 3.4.3). Only changes travel: rising distances to nowhere at once, all
+//! others at a measured pace.
 //!
-//! What remains of counting to infinity when an author dies ends at 31 hops.
+//! A node that loses its parent takes another only if that one cannot have its distance from the node itself (`floors`).
+//! If there is none, it says so, and asks again when those who relied on it have heard. So the distances of an author that
+//! has died do not count up to infinity: they are withdrawn once.
+
+mod distance;
+mod floors;
+mod slots;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use damson_crdt::NodeId;
 
+use self::distance::{CHILD, Distance, UNKNOWN, further, parts};
+use self::floors::Floors;
+use self::slots::SlotSet;
 use super::sources::{SourceTable, key_of};
 use crate::time::Time;
 
-/// A distance: milliseconds in the upper 11 bits, hops in the lower 5. Compared as a number.
-pub(super) type Distance = u16;
-
-/// "You are my parent": the receiver forwards this author's payloads to the sender.
-pub(super) const CHILD: Distance = u16::MAX;
-/// No path is known.
-pub(super) const UNKNOWN: Distance = u16::MAX - 1;
-const HOPS_BITS: u32 = 5;
-const HOPS_MAX: u16 = (1 << HOPS_BITS) - 1;
-const DELAY_MS_MAX: u16 = (UNKNOWN >> HOPS_BITS) - 1;
 /// No parent.
 const NONE: u8 = u8::MAX;
 /// Most links. HyParView's active view is logarithmic.
@@ -41,6 +41,7 @@ pub(super) struct Trees {
     sources_max: usize,
     own: usize,
     distance: Vec<Distance>,
+    floors: Floors,
     parent: Vec<u8>,
     links: Vec<Option<TreeLink>>,
     of: BTreeMap<NodeId, u8>,
@@ -57,18 +58,13 @@ struct TreeLink {
     /// What the peer last said, by slot.
     heard: Vec<Distance>,
     /// What is to be said to it.
-    changed: Changed,
+    changed: SlotSet,
+    /// What is to be said to it without regard to the pace: that we have no path any more.
+    lost: SlotSet,
     /// When something may be said again.
     free_at: Time,
     /// When it is said.
     due: Option<Time>,
-}
-
-/// A set of slots.
-#[derive(Debug, Default)]
-struct Changed {
-    words: Vec<u64>,
-    count: usize,
 }
 
 impl Trees {
@@ -78,6 +74,7 @@ impl Trees {
             sources_max,
             own: 0,
             distance: Vec::new(),
+            floors: Floors::default(),
             parent: Vec::new(),
             links: Vec::new(),
             of: BTreeMap::new(),
@@ -101,11 +98,12 @@ impl Trees {
         if at >= LINKS_MAX {
             return;
         }
-        let mut changed = Changed::default();
+        let mut changed = SlotSet::default();
         let known = |slot: &usize| self.distance[*slot] != UNKNOWN;
         (0..self.table.len()).filter(known).for_each(|slot| changed.insert(slot));
         let heard = vec![UNKNOWN; self.table.len()];
-        let link = TreeLink { peer, delay_ms, heard, changed, free_at: Time(0), due: None };
+        let lost = SlotSet::default();
+        let link = TreeLink { peer, delay_ms, heard, changed, lost, free_at: Time(0), due: None };
         if at == self.links.len() {
             self.links.push(Some(link));
         } else {
@@ -161,7 +159,8 @@ impl Trees {
 
     /// To whom a payload of this author goes on, when it came from `from`. Without a tree: to all.
     pub fn forward(&self, author: NodeId, from: Option<NodeId>) -> Vec<NodeId> {
-        let slot = self.table.slot(key_of(author)).filter(|slot| self.distance[*slot] != UNKNOWN);
+        let has_tree = |slot: &usize| self.distance[*slot] != UNKNOWN || self.floors.is_held(*slot);
+        let slot = self.table.slot(key_of(author)).filter(has_tree);
         let chosen = |link: &&TreeLink| slot.is_none_or(|slot| link.heard[slot] == CHILD);
         let links = self.links.iter().flatten().filter(chosen).map(|link| link.peer);
         links.filter(|peer| Some(*peer) != from).collect()
@@ -182,7 +181,13 @@ impl Trees {
     /// How far an author is: milliseconds and hops. `None` when no path is known.
     pub fn distance(&self, author: NodeId) -> Option<(u16, u16)> {
         let distance = self.distance[self.table.slot(key_of(author))?];
-        (distance != UNKNOWN).then_some((distance >> HOPS_BITS, distance & HOPS_MAX))
+        (distance != UNKNOWN).then(|| parts(distance))
+    }
+
+    /// Is there no path to it, and not only since just now?
+    pub fn is_apart(&self, author: NodeId) -> bool {
+        let slot = self.table.slot(key_of(author));
+        slot.is_none_or(|slot| self.distance[slot] == UNKNOWN && !self.floors.is_held(slot))
     }
 
     /// To how many authors a path is known, ourselves included.
@@ -195,21 +200,34 @@ impl Trees {
         let Some(at) = self.of.get(&peer) else { return };
         let Some(slot) = self.table.slot(key_of(author)) else { return };
         if let Some(link) = &mut self.links[usize::from(*at)] {
-            link.changed.insert(slot);
+            link.plan(slot, self.distance[slot] == UNKNOWN);
         }
     }
 
-    /// When something is to be said.
+    /// When something is to be said or chosen.
     pub fn deadline(&self) -> Time {
-        self.links.iter().flatten().filter_map(|link| link.due).fold(Time(u64::MAX), Time::min)
+        let due = self.links.iter().flatten().filter_map(|link| link.due);
+        due.fold(self.floors.deadline(), Time::min)
     }
 
     /// Plans when what has changed is said.
     pub fn schedule(&mut self, now: Time, hold_ms: u64) {
+        let delay_ms_max = self.links.iter().flatten().map(|link| link.delay_ms).max().unwrap_or_default();
+        self.floors.schedule(now, hold_ms, delay_ms_max);
+        let soon = now.plus_ms(hold_ms);
         for link in self.links.iter_mut().flatten() {
-            if link.due.is_none() && link.changed.count > 0 {
-                link.due = Some(link.free_at.max(now.plus_ms(hold_ms)));
+            if link.lost.len() > 0 {
+                link.due = Some(link.due.map_or(soon, |due| due.min(soon)));
+            } else if link.due.is_none() && link.changed.len() > 0 {
+                link.due = Some(link.free_at.max(soon));
             }
+        }
+    }
+
+    /// Chooses again where a choice was restricted until now.
+    pub fn lift_floors(&mut self, now: Time) {
+        while let Some(slot) = self.floors.lift(now) {
+            self.choose(slot);
         }
     }
 
@@ -221,19 +239,31 @@ impl Trees {
             if link.due.is_none_or(|due| due > now) {
                 continue;
             }
-            let slots = link.changed.take_nearest(entries_max, &self.distance);
-            let mut bytes = Vec::with_capacity(slots.len() * ENTRY_BYTES);
-            for slot in slots {
-                let is_parent = usize::from(self.parent[slot]) == at;
-                let said = if is_parent { CHILD } else { self.distance[slot] };
-                bytes.extend_from_slice(&self.table.key(slot).to_le_bytes());
-                bytes.extend_from_slice(&said.to_le_bytes());
+            let mut slots = link.lost.take_nearest(entries_max, &self.distance);
+            let paced = if link.free_at <= now { entries_max - slots.len() } else { 0 };
+            let changed = link.changed.take_nearest(paced, &self.distance);
+            if !changed.is_empty() {
+                link.free_at =
+                    Time(now.0 + (changed.len() * ENTRY_BYTES) as u64 * 1_000_000 / bytes_per_s.max(1));
             }
-            link.free_at = Time(now.0 + bytes.len() as u64 * 1_000_000 / bytes_per_s.max(1));
-            link.due = (link.changed.count > 0).then_some(link.free_at);
-            all.push((link.peer, bytes));
+            let waits = (link.changed.len() > 0).then_some(link.free_at);
+            link.due = if link.lost.len() > 0 { Some(now) } else { waits };
+            slots.extend(changed);
+            let peer = link.peer;
+            all.push((peer, self.vector(at, slots)));
         }
         all
+    }
+
+    fn vector(&self, at: usize, slots: Vec<usize>) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(slots.len() * ENTRY_BYTES);
+        for slot in slots {
+            let is_parent = usize::from(self.parent[slot]) == at;
+            let said = if is_parent { CHILD } else { self.distance[slot] };
+            bytes.extend_from_slice(&self.table.key(slot).to_le_bytes());
+            bytes.extend_from_slice(&said.to_le_bytes());
+        }
+        bytes
     }
 
     fn hear_one(&mut self, at: u8, slot: usize, said: Distance) {
@@ -242,22 +272,27 @@ impl Trees {
         if slot == self.own {
             return;
         }
-        let over = further(said, link.delay_ms);
-        if over < self.distance[slot] || (over == self.distance[slot] && self.parent[slot] == at) {
-            self.set(slot, over, if over == UNKNOWN { NONE } else { at });
-        } else if self.parent[slot] == at {
+        let (over, distance) = (further(said, link.delay_ms), self.distance[slot]);
+        if over < distance && said < self.floors.of(slot, distance) {
+            self.set(slot, over, at);
+        } else if self.parent[slot] == at && over != distance {
             self.choose(slot);
         }
     }
 
-    /// Chooses the parent anew. Of equals the present one stays.
+    /// Chooses the parent anew: the present one, however its distance has changed, or one that cannot have its distance
+    /// from us. Of equals the present one stays.
     fn choose(&mut self, slot: usize) {
+        let floor = self.floors.of(slot, self.distance[slot]);
         let (mut best, mut parent) = (UNKNOWN, NONE);
         for (at, link) in self.links.iter().enumerate() {
             let Some(link) = link else { continue };
-            let over = further(link.heard[slot], link.delay_ms);
             let at = u8::try_from(at).expect("below LINKS_MAX");
-            if over < best || (over == best && over != UNKNOWN && at == self.parent[slot]) {
+            let (said, is_present) = (link.heard[slot], at == self.parent[slot]);
+            let over = further(said, link.delay_ms);
+            if (is_present || said < floor)
+                && (over < best || (over == best && over != UNKNOWN && is_present))
+            {
                 (best, parent) = (over, at);
             }
         }
@@ -272,12 +307,13 @@ impl Trees {
         self.known = self.known + usize::from(old == UNKNOWN) - usize::from(distance == UNKNOWN);
         self.distance[slot] = distance;
         self.parent[slot] = parent;
+        self.floors.changed(slot, old, distance);
         for (at, link) in self.links.iter_mut().enumerate() {
             let Some(link) = link else { continue };
             let (was, is) = (usize::from(old_parent) == at, usize::from(parent) == at);
             // A parent is told that it is one, whatever the distance.
             if was != is || (!is && old != distance) {
-                link.changed.insert(slot);
+                link.plan(slot, distance > old);
             }
         }
     }
@@ -305,7 +341,8 @@ impl Trees {
             self.cursor = (self.cursor + 1) % self.table.len();
             let slot = self.cursor;
             let heard = self.links.iter().flatten().any(|link| link.heard[slot] != UNKNOWN);
-            let unsaid = self.links.iter().flatten().any(|link| link.changed.contains(slot));
+            let unsaid = |link: &TreeLink| link.changed.contains(slot) || link.lost.contains(slot);
+            let unsaid = self.links.iter().flatten().any(unsaid) || self.floors.is_held(slot);
             if slot != self.own && self.distance[slot] == UNKNOWN && !heard && !unsaid {
                 return Some(slot);
             }
@@ -316,57 +353,17 @@ impl Trees {
     fn grow(&mut self) {
         let len = self.table.len();
         self.distance.resize(len, UNKNOWN);
+        self.floors.resize(len);
         self.parent.resize(len, NONE);
         self.links.iter_mut().flatten().for_each(|link| link.heard.resize(len, UNKNOWN));
     }
 }
 
-impl Changed {
-    fn insert(&mut self, slot: usize) {
-        let (word, bit) = (slot / 64, 1 << (slot % 64));
-        if word >= self.words.len() {
-            self.words.resize(word + 1, 0);
-        }
-        self.count += usize::from(self.words[word] & bit == 0);
-        self.words[word] |= bit;
+impl TreeLink {
+    fn plan(&mut self, slot: usize, lost: bool) {
+        let (to, from) =
+            if lost { (&mut self.lost, &mut self.changed) } else { (&mut self.changed, &mut self.lost) };
+        from.remove(slot);
+        to.insert(slot);
     }
-
-    fn contains(&self, slot: usize) -> bool {
-        self.words.get(slot / 64).is_some_and(|word| word & (1 << (slot % 64)) != 0)
-    }
-
-    /// Takes out those of the nearest `max` authors: what is said of them is likely to stay, while the farther ones still
-    /// wait for what others say.
-    fn take_nearest(&mut self, max: usize, distance: &[Distance]) -> Vec<usize> {
-        let mut slots = Vec::with_capacity(self.count);
-        for (at, word) in self.words.iter().enumerate() {
-            let mut left = *word;
-            while left != 0 {
-                slots.push(at * 64 + left.trailing_zeros() as usize);
-                left &= left - 1;
-            }
-        }
-        if slots.len() > max {
-            slots.select_nth_unstable_by_key(max, |slot| distance[*slot]);
-            slots.truncate(max);
-            slots.sort_unstable();
-        }
-        self.count -= slots.len();
-        if self.count == 0 {
-            self.words = Vec::new();
-        } else {
-            slots.iter().for_each(|slot| self.words[slot / 64] &= !(1 << (slot % 64)));
-        }
-        slots
-    }
-}
-
-/// The distance over a link to one who says this.
-fn further(said: Distance, delay_ms: u16) -> Distance {
-    let hops = (said & HOPS_MAX) + 1;
-    if said >= UNKNOWN || hops > HOPS_MAX {
-        return UNKNOWN;
-    }
-    let delay = (said >> HOPS_BITS).saturating_add(delay_ms).min(DELAY_MS_MAX);
-    delay << HOPS_BITS | hops
 }
