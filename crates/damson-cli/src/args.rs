@@ -1,5 +1,6 @@
 //! Commands and flags.
 
+mod liveness;
 mod overlay;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+pub use liveness::SimLiveness;
 pub use overlay::SimOverlay;
 
 /// A shared, always-writable state on every node of a cluster, without a coordinator.
@@ -49,6 +51,12 @@ pub enum SimCommand {
     ///
     /// The defaults are the papers' setting. --help says what each figure means.
     Overlay(SimOverlay),
+    /// Crashes, lost frames and starved nodes under watch: how soon a crash is known to all, and whether anybody is taken for
+    /// dead who lives.
+    ///
+    /// Exit status 1 when a living member was judged dead, or a crash is not known to all in the end. --help says what
+    /// each figure means.
+    Liveness(SimLiveness),
 }
 
 /// Every flag can also stand in the configuration file (TOML, the same names with underscores) or in the environment

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Tree(args) => tree::run(&args),
         Command::Sim { command: SimCommand::Cluster(cluster) } => sim::cluster(&cluster),
         Command::Sim { command: SimCommand::Overlay(overlay) } => sim::overlay(&overlay),
+        Command::Sim { command: SimCommand::Liveness(liveness) } => sim::liveness(&liveness),
     };
     match result {
         Ok(code) => code,

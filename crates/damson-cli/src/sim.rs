@@ -1,9 +1,12 @@
-//! `damson sim cluster`: the fault simulation. `damson sim overlay` is beside it.
+//! `damson sim cluster`: the fault simulation. `damson sim overlay` and `damson sim liveness` are beside it.
 
+mod liveness;
 mod overlay;
+mod swarm;
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -11,6 +14,7 @@ use damson_sim::{ClusterOptions, Progress, Report, Rule};
 
 use crate::args::SimCluster;
 
+pub use liveness::liveness;
 pub use overlay::overlay;
 
 /// Runs the simulation for each seed; the results are added up.
@@ -21,10 +25,7 @@ pub fn cluster(args: &SimCluster) -> anyhow::Result<ExitCode> {
     }
     let break_rule =
         args.break_rule.as_deref().map(str::parse::<Rule>).transpose().map_err(anyhow::Error::msg)?;
-    let mut dump = match &args.dump {
-        Some(path) => Some(BufWriter::new(File::create(path).with_context(|| path.display().to_string())?)),
-        None => None,
-    };
+    let mut dump = args.dump.as_deref().map(create).transpose()?;
     let (from, to) = args.seeds.unwrap_or((args.seed, args.seed));
     let mut all = Report::default();
     for seed in from..=to {
@@ -41,6 +42,11 @@ pub fn cluster(args: &SimCluster) -> anyhow::Result<ExitCode> {
     }
     tell(&all, break_rule, args.json)?;
     Ok(if all.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A file for what a run leaves behind.
+fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
+    Ok(BufWriter::new(File::create(path).with_context(|| path.display().to_string())?))
 }
 
 fn tell(report: &Report, broken: Option<Rule>, json: bool) -> anyhow::Result<()> {

@@ -12,7 +12,8 @@
 //!             invariants ---> Report
 //! ```
 //!
-//! [`run_overlay`] is another simulation: the experiment of the overlay's papers, with tens of thousands of nodes.
+//! [`run_overlay`] is another simulation, in a leaner world: the experiment of the overlay's papers, with tens of thousands
+//! of nodes. [`run_liveness`] watches failure detection in the same world.
 //!
 //! To see that the invariants bite, break a rule of the replica on purpose ([`ClusterOptions::break_rule`]): the same
 //! scenario, looked at by the same invariants, must then find something.
@@ -23,6 +24,7 @@ mod disk;
 mod faults;
 mod host;
 mod invariants;
+mod liveness;
 #[cfg(test)]
 mod named;
 mod network;
@@ -34,14 +36,15 @@ mod queue;
 mod report;
 mod run;
 mod scenario;
+mod swarm;
 mod trace;
 mod workload;
 mod world;
 
 pub use damson_crdt::Rule;
+pub use liveness::{CrashNotice, LivenessOptions, LivenessReport, LivenessRun, run_liveness};
 pub use options::ClusterOptions;
-pub use overlay::{
-    Detect, OverlayOptions, OverlayProgress, OverlayReport, OverlayRun, Senders, Sent, run_overlay,
-};
+pub use overlay::{Detect, OverlayOptions, OverlayReport, OverlayRun, Senders, run_overlay};
 pub use report::{Progress, Report, Violation};
 pub use run::{run_cluster, run_cluster_dumping};
+pub use swarm::{Sent, SwarmProgress};

@@ -144,7 +144,7 @@ fn fraction(text: &str) -> Result<f64, String> {
 }
 
 /// Milliseconds, from..to or one number, as microseconds.
-fn delays(text: &str) -> Result<(u64, u64), String> {
+pub(super) fn delays(text: &str) -> Result<(u64, u64), String> {
     let us = |text: &str| {
         let ms = text.trim().parse::<f64>().ok().filter(|ms| (0.0..1e9).contains(ms));
         // A positive number of this size fits.

@@ -61,6 +61,25 @@ fn taken_ports_open_addresses_and_bad_flags_are_refused() {
 }
 
 #[test]
+fn impossible_experiments_are_refused_before_they_begin() {
+    let impossible = |args: &[&str], wanted: &str| {
+        let output = run(args);
+        refused(&output, wanted);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    };
+    impossible(&["sim", "overlay", "--nodes", "1"], "at least 2");
+    impossible(&["sim", "overlay", "--fail", "100"], "not including, 100");
+    impossible(&["sim", "liveness", "--nodes", "1"], "at least 2");
+    impossible(&["sim", "liveness", "--nodes", "10", "--kill", "5", "--starve", "4"], "2 must be left");
+    impossible(&["sim", "liveness", "--loss", "100"], "not including, 100");
+    impossible(&["sim", "liveness", "--minutes", "0"], "at least 1");
+    impossible(&["sim", "liveness", "--delay-ms", "9..1"], "the first must not be greater");
+    refused(&run(&["sim", "liveness", "--detect", "perhaps"]), "neither instant nor silent");
+    refused(&run(&["sim", "liveness", "--nodes", "3", "--dump", "/nonexistent/file"]), "/nonexistent/file");
+}
+
+#[test]
 fn another_realm_and_a_wrong_secret_stay_out() {
     let root = tempfile::tempdir().unwrap();
     let secret = |name: &str, digit: &str| {

@@ -124,6 +124,8 @@ pub enum Event {
         id: NodeId,
         /// Its name.
         name: String,
+        /// Its incarnation; the last that was known, when it was forgotten.
+        incarnation: u64,
         /// Its new state; `None` when it was forgotten.
         state: Option<MemberState>,
         /// Who judged it.

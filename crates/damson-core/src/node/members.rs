@@ -60,8 +60,8 @@ impl Node {
         let state = after.as_ref().map(|member| member.state);
         if before.as_ref().map(|member| member.state) != state {
             let shown = after.as_ref().or(before.as_ref()).expect("one of both is there");
-            let (name, judged_by) = (shown.name.clone(), shown.judged_by);
-            fx.push(Effect::Event(Event::Member { id, name, state, judged_by }));
+            let (name, incarnation, judged_by) = (shown.name.clone(), shown.incarnation, shown.judged_by);
+            fx.push(Effect::Event(Event::Member { id, name, incarnation, state, judged_by }));
         }
         if id == self.id {
             self.refute_if_wrong(after.as_ref(), now, fx);

@@ -9,7 +9,7 @@ use super::messages::Message;
 use super::observe::cycle_us;
 use super::options::OverlayOptions;
 use super::snapshot::Snapshot;
-use super::traffic::Traffic;
+use crate::swarm::Traffic;
 
 /// A node's time.
 #[derive(Debug, Clone, Copy, Default)]

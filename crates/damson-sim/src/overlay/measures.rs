@@ -5,9 +5,10 @@ use damson_core::time::Time;
 use super::evidence::{Evidence, Lifetime, closes};
 use super::graph::{Distances, Graph, moore_bound};
 use super::messages::Message;
-use super::observe::{VECTOR, cycle_us};
+use super::observe::cycle_us;
 use super::random_regular::random_regular;
 use crate::dice::Dice;
+use crate::swarm::VECTOR;
 
 /// Graphs of more nodes are measured from a sample of roots.
 const ALL_ROOTS_MAX: usize = 20_000;
@@ -233,8 +234,8 @@ mod tests {
     use super::super::messages::Delivery;
     use super::super::options::OverlayOptions;
     use super::super::snapshot::Snapshot;
-    use super::super::traffic::Traffic;
     use super::*;
+    use crate::swarm::Traffic;
 
     const BEGUN: Time = Time(1_000_000);
 

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use damson_core::node::Event;
 use damson_core::time::Time;
+use damson_crdt::Limits;
 
-use super::observe::Delivered;
+use super::World;
+use super::observe::{self, Delivered};
+use crate::swarm::Witness;
 
 /// A node got a message by the broadcast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +46,11 @@ pub(crate) struct Messages {
     pub list: Vec<Message>,
     /// By author and number of the operation.
     by_operation: BTreeMap<(u32, u64), usize>,
+    limits: Limits,
 }
+
+/// Of a message's value.
+const VALUE_BYTES: usize = 100;
 
 impl Messages {
     /// The number of the next message.
@@ -50,18 +58,18 @@ impl Messages {
         self.list.len()
     }
 
-    pub fn sent(&mut self, message: Message, last: u64) {
+    fn sent(&mut self, message: Message, last: u64) {
         self.by_operation.insert((message.sender, last), self.list.len());
         self.list.push(message);
     }
 
-    pub fn payload_came(&mut self, operation: (u32, u64)) {
+    fn payload_came(&mut self, operation: (u32, u64)) {
         if let Some(number) = self.by_operation.get(&operation) {
             self.list[*number].payloads += 1;
         }
     }
 
-    pub fn delivered(&mut self, at: u32, what: &Delivered, now: Time) {
+    fn delivered(&mut self, at: u32, what: &Delivered, now: Time) {
         let Some(number) = self.by_operation.get(&(what.author, what.last)) else { return };
         let message = &mut self.list[*number];
         let at = at as usize;
@@ -70,6 +78,36 @@ impl Messages {
         }
         let after_us = u32::try_from(now.0 - message.sent.0).unwrap_or(u32::MAX);
         message.deliveries[at].get_or_insert(Delivery { after_us, round: what.round, from: what.from });
+    }
+}
+
+impl Witness for Messages {
+    fn frame(&mut self, frame: &[u8]) {
+        for operation in observe::payloads_in(frame, &self.limits) {
+            self.payload_came(operation);
+        }
+    }
+
+    fn told(&mut self, at: u32, event: &Event, now: Time) {
+        if let Some(delivered) = observe::delivered(event) {
+            self.delivered(at, &delivered, now);
+        }
+    }
+}
+
+impl World {
+    /// A node writes a message of which all but the deliveries is known.
+    pub fn write(&mut self, message: Message) {
+        let (number, at) = (self.witness.next(), message.sender);
+        let mut value = format!("{number} ").into_bytes();
+        value.resize(VALUE_BYTES, b'.');
+        let written = self.call(at, |node, now, fx| {
+            node.write(&observe::scope(), now, fx, |tx| {
+                tx.put_register(&observe::slot(number), value.into(), None)
+            })
+        });
+        let batch = written.and_then(|written| written.ok()?.batch).expect("a living node writes");
+        self.witness.sent(message, batch.last());
     }
 }
 

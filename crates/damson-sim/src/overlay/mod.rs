@@ -5,7 +5,7 @@
 //! cycles, a part of the nodes fails at one instant, and messages are broadcast. A *cycle* is one period of shuffles.
 //!
 //! ```text
-//!   phases --> world --> nodes (the real ones)          measures --> OverlayReport
+//!   phases --> swarm --> nodes (the real ones)          measures --> OverlayReport
 //!     |          |                                         ^    `--> plot
 //!     |       messages, traffic, snapshots --> evidence ---'
 //!     `--> crashes, joins, writes                  `--> lines of JSON
@@ -13,38 +13,37 @@
 
 mod evidence;
 mod graph;
-mod links;
 mod measures;
 mod messages;
 mod observe;
 mod options;
 mod phases;
 mod plot;
-mod queue;
 mod random_regular;
 mod report;
 mod snapshot;
-mod traffic;
-mod world;
 
 use std::io;
 
 pub use options::{Detect, OverlayOptions, Senders};
-pub use phases::OverlayProgress;
 pub use report::OverlayReport;
-pub use traffic::Sent;
+
+use crate::swarm::{self, SwarmProgress};
+
+/// The world of the experiment.
+type World = swarm::World<messages::Messages>;
 
 /// A run that is over.
 pub struct OverlayRun {
     evidence: evidence::Evidence,
-    world: world::World,
+    world: World,
     figures: measures::Figures,
 }
 
 /// Runs the experiment. Fails when the options are impossible, with the limit that is broken.
 pub fn run_overlay(
     options: &OverlayOptions,
-    progress: &mut dyn FnMut(OverlayProgress),
+    progress: &mut dyn FnMut(SwarmProgress),
 ) -> Result<OverlayRun, String> {
     options.check()?;
     let (evidence, world) = phases::play(options, progress);
@@ -65,6 +64,6 @@ impl OverlayRun {
 
     /// Writes the raw evidence as lines of JSON, from which the figures can be computed again.
     pub fn write_evidence(&self, out: &mut dyn io::Write) -> io::Result<()> {
-        self.evidence.write(out, |a, b| self.world.delay_us(a, b))
+        self.evidence.write(out, |a, b| self.world.network.delay_us(a, b))
     }
 }

@@ -1,38 +1,14 @@
 //! All that the experiment knows of the inside of nodes and frames.
 
-use std::sync::Arc;
-
-use damson_core::broadcast::SourceTable;
 use damson_core::membership::OverlayConfig;
 use damson_core::node::{Config, Event, Node};
 use damson_core::replica::Slot;
 use damson_core::scope::ScopeName;
 use damson_core::wire::Message;
-use damson_crdt::{Limits, NodeId, codec};
-use xxhash_rust::xxh3::xxh3_128;
+use damson_crdt::{Limits, codec};
 
 use super::options::OverlayOptions;
-
-/// Messages by their numbers on the wire.
-pub(crate) const KINDS: [&str; 14] = [
-    "hello",
-    "welcome",
-    "refuse",
-    "ping",
-    "pong",
-    "ping_request",
-    "ping_vouch",
-    "push",
-    "sync",
-    "bye",
-    "overlay",
-    "have",
-    "graft",
-    "vector",
-];
-pub(crate) const HAVE: usize = 11;
-pub(crate) const GRAFT: usize = 12;
-pub(crate) const VECTOR: usize = 13;
+use crate::swarm::number_of;
 
 /// The roster of more nodes than this would not fit into memory at every node.
 const ROSTER_NODES_MAX: usize = 1_000;
@@ -49,26 +25,6 @@ pub(crate) struct Delivered {
     pub from: u32,
 }
 
-/// A node's id. It ends with the node's number, so that no table is needed to find it.
-pub(crate) fn id_of(seed: u64, at: u32) -> NodeId {
-    let mut id = xxh3_128(format!("{seed}/{at}").as_bytes()).to_be_bytes();
-    id[12..].copy_from_slice(&at.to_be_bytes());
-    NodeId(id)
-}
-
-pub(crate) fn number_of(id: NodeId) -> u32 {
-    let (_, number) = id.0.split_last_chunk().expect("an id has 16 bytes");
-    u32::from_be_bytes(*number)
-}
-
-pub(crate) fn address_of(at: u32) -> String {
-    format!("n{at}")
-}
-
-pub(crate) fn at_address(address: &str) -> Option<u32> {
-    address.strip_prefix('n')?.parse().ok()
-}
-
 /// A cycle: one period of shuffles, in microseconds.
 pub(crate) fn cycle_us() -> u64 {
     OverlayConfig::default().shuffle_ms * 1_000
@@ -78,25 +34,12 @@ pub(crate) fn has_roster(options: &OverlayOptions) -> bool {
     options.nodes <= ROSTER_NODES_MAX
 }
 
-/// All nodes that will ever be there, as possible authors.
-pub(crate) fn sources(seed: u64, all: u32) -> Arc<SourceTable> {
-    Arc::new(SourceTable::of((0..all).map(|at| id_of(seed, at))))
-}
-
 /// A node as it is, but for what the experiment varies.
-pub(crate) fn config(
-    options: &OverlayOptions,
-    at: u32,
-    contact: Option<u32>,
-    sources: &Arc<SourceTable>,
-) -> Config {
-    let mut config = Config::new(address_of(at), "simulated");
-    config.address = address_of(at);
-    config.contacts = contact.map(address_of).into_iter().collect();
+pub(crate) fn config(options: &OverlayOptions) -> Config {
+    let mut config = Config::new("", "simulated");
     config.overlay =
         OverlayConfig { active: options.active, passive: options.passive, ..OverlayConfig::default() };
     config.roster = has_roster(options);
-    config.sources = Some(Arc::clone(sources));
     config.trace_deliveries = true;
     config
 }
@@ -136,11 +79,6 @@ pub(crate) fn holds(node: &Node, message: usize, wall_ms: u64) -> bool {
     replica.is_some_and(|replica| replica.view(wall_ms).register(&slot(message)).is_some())
 }
 
-/// The number of a frame's message: the second byte, behind the head of an array of two.
-pub(crate) fn kind_of(frame: &[u8]) -> Option<usize> {
-    frame.get(1).map(|number| usize::from(*number)).filter(|number| *number < KINDS.len())
-}
-
 /// The authors and last numbers of the batches in a push of the messages' scope.
 pub(crate) fn payloads_in(frame: &[u8], limits: &Limits) -> Vec<(u32, u64)> {
     if !frame.starts_with(PUSH_PREFIX) {
@@ -155,36 +93,10 @@ pub(crate) fn payloads_in(frame: &[u8], limits: &Limits) -> Vec<(u32, u64)> {
 mod tests {
     use std::sync::Arc;
 
-    use damson_core::wire::OverlayMessage;
     use damson_crdt::{Actor, Batch, Hlc, Kills, Life, Operation, Target};
 
     use super::*;
-
-    #[test]
-    fn numbers_come_back_from_ids_and_addresses() {
-        for at in [0, 1, 255, 256, 99_999] {
-            assert_eq!(number_of(id_of(7, at)), at);
-            assert_eq!(at_address(&address_of(at)), Some(at));
-        }
-        assert_ne!(id_of(1, 5), id_of(2, 5));
-        assert_eq!(at_address("x5"), None);
-    }
-
-    #[test]
-    fn kinds_are_the_numbers_on_the_wire() {
-        let push = Message::Push { scope: scope(), batches: vec![], round: 1 };
-        for (message, kind) in [
-            (push, 7),
-            (Message::Have(vec![]), HAVE),
-            (Message::Graft(vec![]), GRAFT),
-            (Message::Vector(vec![]), VECTOR),
-            (Message::Overlay(OverlayMessage::Join), 10),
-            (Message::Bye, 9),
-        ] {
-            assert_eq!(kind_of(&message.encode()), Some(kind), "{message:?}");
-        }
-        assert_eq!(kind_of(&[0x82]), None);
-    }
+    use crate::swarm::id_of;
 
     #[test]
     fn a_push_tells_whose_it_is() {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::swarm::Network;
+
 /// When survivors learn that a node has crashed. Before, what they send it vanishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detect {
@@ -77,8 +79,6 @@ impl Default for OverlayOptions {
 
 /// More nodes have no numbers in the links' table.
 const NODES_MAX: usize = 1 << 20;
-/// A longer delay leaves no time to greet: a link that is not greeted after 5 seconds is given up.
-const DELAY_US_MAX: u64 = 1_000_000;
 /// Faster messages than this have no time of their own in microseconds.
 const RATE_MAX: f64 = 100_000.0;
 
@@ -111,7 +111,7 @@ impl OverlayOptions {
     pub fn check(&self) -> Result<(), String> {
         self.check_size()?;
         self.check_faults()?;
-        self.check_network()?;
+        Network::check(self.delay_us, self.loss_pct)?;
         if !(self.rate > 0.0 && self.rate <= RATE_MAX) {
             return Err(format!(
                 "a rate of {} messages a second: it must lie above 0 and be at most {RATE_MAX}",
@@ -156,28 +156,6 @@ impl OverlayOptions {
         }
         if matches!(self.detect, Detect::After(ms) if ms > 3_600_000) {
             return Err("crashes noticed after more than an hour: give at most 3600000 ms".into());
-        }
-        Ok(())
-    }
-
-    fn check_network(&self) -> Result<(), String> {
-        let Self { delay_us: (shortest, longest), loss_pct, .. } = *self;
-        if shortest > longest {
-            return Err(format!(
-                "delays from {} to {} ms: the first must not be greater than the second",
-                shortest as f64 / 1e3,
-                longest as f64 / 1e3
-            ));
-        }
-        if longest > DELAY_US_MAX {
-            return Err(format!(
-                "a delay of {} ms: at most {} ms, or no greeting is over in time",
-                longest as f64 / 1e3,
-                DELAY_US_MAX / 1_000
-            ));
-        }
-        if !(0.0..100.0).contains(&loss_pct) {
-            return Err(format!("{loss_pct} % loss: from 0 up to, but not including, 100"));
         }
         Ok(())
     }

@@ -5,27 +5,14 @@ use std::collections::BinaryHeap;
 
 use damson_core::time::Time;
 
+use super::World;
 use super::evidence::{Evidence, Lifetime, Survivors, closes};
-use super::messages::Message;
+use super::messages::{Message, Messages};
 use super::observe::{self, cycle_us};
 use super::options::{Detect, OverlayOptions, Senders};
 use super::snapshot::{Snapshot, knowledge};
-use super::traffic::Traffic;
-use super::world::World;
 use crate::dice::Dice;
-
-/// How far a run has come.
-#[derive(Debug, Clone, Copy)]
-pub struct OverlayProgress {
-    /// What is going on.
-    pub phase: &'static str,
-    /// Virtual seconds so far.
-    pub virtual_s: u64,
-    /// Virtual seconds planned; healing may take longer.
-    pub planned_s: u64,
-    /// Things that happened so far.
-    pub events: u64,
-}
+use crate::swarm::{Network, SwarmProgress, Teller, Traffic};
 
 /// The time between two joins, in microseconds.
 const JOIN_US: u64 = 1_000;
@@ -33,8 +20,6 @@ const JOIN_US: u64 = 1_000;
 const IDLE_CYCLES: u64 = 5;
 /// Cycles after which an overlay that is not healed is given up.
 const HEAL_CYCLES_MAX: u64 = 30;
-/// How often progress is told, in virtual microseconds.
-const TELL_US: u64 = 1_000_000;
 
 /// Something that the experiment does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,22 +34,22 @@ enum Action {
 }
 
 struct Run<'a> {
+    options: OverlayOptions,
     world: World,
     dice: Dice,
     agenda: BinaryHeap<Reverse<(Time, Action)>>,
     begun: Time,
-    planned: Time,
+    teller: Teller<'a>,
     /// The only sender.
     sender: Option<u32>,
     giant: Vec<u32>,
     /// The message that shows whether all is healed.
     watched: Option<usize>,
     healing_cycles: Option<u64>,
-    progress: &'a mut dyn FnMut(OverlayProgress),
 }
 
 /// Runs the experiment. The world is returned for what else it knows.
-pub(crate) fn play(options: &OverlayOptions, progress: &mut dyn FnMut(OverlayProgress)) -> (Evidence, World) {
+pub(crate) fn play(options: &OverlayOptions, progress: &mut dyn FnMut(SwarmProgress)) -> (Evidence, World) {
     let mut run = Run::new(options, progress);
     run.join();
     let idle = run.settle();
@@ -87,7 +72,7 @@ pub(crate) fn play(options: &OverlayOptions, progress: &mut dyn FnMut(OverlayPro
         message_phase: world.traffic.since(&before),
         traffic: world.traffic.clone(),
         missing: missing(&world),
-        messages: std::mem::take(&mut world.messages).list,
+        messages: std::mem::take(&mut world.witness).list,
         events: world.events,
         trace_hash: world.trace_hash(),
     };
@@ -96,7 +81,7 @@ pub(crate) fn play(options: &OverlayOptions, progress: &mut dyn FnMut(OverlayPro
 
 /// Messages that living nodes lack, however they might have come.
 fn missing(world: &World) -> Vec<(usize, u32)> {
-    let (messages, wall_ms) = (&world.messages.list, world.wall_ms());
+    let (messages, wall_ms) = (&world.witness.list, world.wall_ms());
     let proper = messages.iter().enumerate().filter(|(_, message)| !message.probe);
     let lacking = |(number, _): (usize, _)| {
         let lacks = move |at: &u32| world.node(*at).is_some_and(|n| !observe::holds(n, number, wall_ms));
@@ -112,45 +97,40 @@ fn message_cycles(options: &OverlayOptions) -> u64 {
 }
 
 impl<'a> Run<'a> {
-    fn new(options: &OverlayOptions, progress: &'a mut dyn FnMut(OverlayProgress)) -> Self {
+    fn new(options: &OverlayOptions, progress: &'a mut dyn FnMut(SwarmProgress)) -> Self {
         let newcomers = message_cycles(options) * options.churn as u64;
         let all = options.nodes as u64 + newcomers;
         let begun = Time(options.nodes as u64 * JOIN_US + options.cycles * cycle_us());
         let last_us = (options.messages as u64).saturating_sub(1) * options.pause_us();
+        let network = Network {
+            seed: options.seed,
+            delay_us: options.delay_us,
+            loss_pct: options.loss_pct,
+            // A dial waits until the crash is noticed.
+            dial_timeout_us: u64::MAX,
+        };
+        let hosts = u32::try_from(all).expect("nodes are numbered with 32 bits");
         Self {
-            world: World::new(options, u32::try_from(all).expect("nodes are numbered with 32 bits")),
+            options: options.clone(),
+            world: World::new(network, observe::config(options), hosts, Messages::default()),
             dice: Dice::new(options.seed ^ 0x0F_A7E5),
             agenda: BinaryHeap::new(),
             begun,
-            planned: closes(Time(begun.0 + last_us), begun),
+            teller: Teller { planned: closes(Time(begun.0 + last_us), begun), progress },
             sender: None,
             giant: Vec::new(),
             watched: None,
             healing_cycles: None,
-            progress,
         }
-    }
-
-    fn options(&self) -> &OverlayOptions {
-        &self.world.options
     }
 
     fn run_until(&mut self, phase: &'static str, until: Time) {
-        while self.world.now < until {
-            let next = Time((self.world.now.0 / TELL_US + 1) * TELL_US).min(until);
-            self.world.run_until(next);
-            (self.progress)(OverlayProgress {
-                phase,
-                virtual_s: self.world.now.0 / 1_000_000,
-                planned_s: self.planned.max(next).0 / 1_000_000,
-                events: self.world.events,
-            });
-        }
+        self.teller.run_until(&mut self.world, phase, until);
     }
 
     /// One after the other, all through the first.
     fn join(&mut self) {
-        let nodes = u32::try_from(self.options().nodes).expect("checked");
+        let nodes = u32::try_from(self.options.nodes).expect("checked");
         for at in 0..nodes {
             self.world.start_at(Time(u64::from(at) * JOIN_US), at, (at > 0).then_some(0));
         }
@@ -158,7 +138,7 @@ impl<'a> Run<'a> {
     }
 
     fn settle(&mut self) -> (Traffic, u64) {
-        let idle_us = self.options().cycles.min(IDLE_CYCLES) * cycle_us();
+        let idle_us = self.options.cycles.min(IDLE_CYCLES) * cycle_us();
         self.run_until("settle", Time(self.begun.0 - idle_us));
         let before = self.world.traffic.clone();
         self.run_until("settle", self.begun);
@@ -168,7 +148,7 @@ impl<'a> Run<'a> {
     fn fail(&mut self) -> Survivors {
         let mut nodes: Vec<u32> = self.world.living().collect();
         self.dice.shuffle(&mut nodes);
-        let failed: Vec<u32> = nodes.drain(..self.options().failures()).collect();
+        let failed: Vec<u32> = nodes.drain(..self.options.failures()).collect();
         nodes.sort_unstable();
         let noticed = self.noticed(self.world.now);
         self.world.crash(&failed, noticed);
@@ -184,7 +164,7 @@ impl<'a> Run<'a> {
     }
 
     fn noticed(&self, died: Time) -> Time {
-        match self.options().detect {
+        match self.options.detect {
             Detect::Instant => died,
             Detect::Cycle => {
                 let cycles = died.0.saturating_sub(self.begun.0) / cycle_us() + 1;
@@ -196,16 +176,16 @@ impl<'a> Run<'a> {
 
     /// Messages in their rhythm; in each cycle crashes and joins at random times.
     fn plan(&mut self) {
-        let OverlayOptions { churn, messages, senders, nodes, .. } = *self.options();
+        let OverlayOptions { churn, messages, senders, nodes, .. } = self.options;
         if senders == Senders::One {
             self.sender = Some(self.dice.pick(&self.giant));
         }
-        let pause_us = self.options().pause_us();
+        let pause_us = self.options.pause_us();
         for number in 0..messages as u64 {
             self.agenda.push(Reverse((Time(self.begun.0 + number * pause_us), Action::Send)));
         }
         let mut newcomer = u32::try_from(nodes).expect("checked");
-        for cycle in 0..message_cycles(self.options()) {
+        for cycle in 0..message_cycles(&self.options) {
             let from = self.begun.0 + cycle * cycle_us();
             for _ in 0..churn {
                 let (crash, join) = (self.dice.below(cycle_us()), self.dice.below(cycle_us()));
@@ -214,7 +194,7 @@ impl<'a> Run<'a> {
                 newcomer += 1;
             }
         }
-        if messages == 0 && self.options().failures() > 0 {
+        if messages == 0 && self.options.failures() > 0 {
             self.send_probe();
         }
         if messages > 0 || self.watched.is_some() {
@@ -224,7 +204,7 @@ impl<'a> Run<'a> {
 
     fn send_all(&mut self) {
         while let Some(Reverse((when, action))) = self.agenda.pop() {
-            let phase = if self.world.now < self.planned { "messages" } else { "heal" };
+            let phase = if self.world.now < self.teller.planned { "messages" } else { "heal" };
             self.run_until(phase, when);
             match action {
                 Action::LookIfHealed(cycle) => self.look_if_healed(cycle),
@@ -255,7 +235,7 @@ impl<'a> Run<'a> {
         }
         // Healing is looked for where it can be: a sender outside would tell nothing.
         if self.giant.binary_search(&sender).is_ok() {
-            self.watched = Some(self.world.messages.next() - 1);
+            self.watched = Some(self.world.witness.next() - 1);
         } else {
             self.send_probe();
         }
@@ -267,7 +247,7 @@ impl<'a> Run<'a> {
         if !living.is_empty() {
             let sender = self.dice.pick(&living);
             self.write(sender, true);
-            self.watched = Some(self.world.messages.next() - 1);
+            self.watched = Some(self.world.witness.next() - 1);
         }
     }
 
@@ -275,7 +255,7 @@ impl<'a> Run<'a> {
         let (living, overlay) = Snapshot::overlay_of(&self.world);
         let place = living.binary_search(&sender).expect("senders live");
         let root = u32::try_from(place).expect("nodes are numbered with 32 bits");
-        let delay_us = |a: u32, b: u32| self.world.delay_us(living[a as usize], living[b as usize]);
+        let delay_us = |a: u32, b: u32| self.world.network.delay_us(living[a as usize], living[b as usize]);
         let message = Message {
             sender,
             sent: self.world.now,
@@ -286,28 +266,28 @@ impl<'a> Run<'a> {
             held: None,
             deliveries: Vec::new(),
         };
-        let (number, closes) = (self.world.messages.next(), closes(message.sent, self.begun));
+        let (number, closes) = (self.world.witness.next(), closes(message.sent, self.begun));
         self.agenda.push(Reverse((closes, Action::Close(number))));
         self.world.write(message);
     }
 
     fn close(&mut self, number: usize) {
-        let (sent, wall_ms) = (self.world.messages.list[number].sent, self.world.wall_ms());
+        let (sent, wall_ms) = (self.world.witness.list[number].sent, self.world.wall_ms());
         let (mut held, mut living) = (0, 0);
         for host in self.world.hosts.iter().filter(|host| host.born.is_some_and(|born| born <= sent)) {
             let Some(node) = host.node.as_deref() else { continue };
             living += 1;
             held += u64::from(observe::holds(node, number, wall_ms));
         }
-        self.world.messages.list[number].held = Some((held, living));
+        self.world.witness.list[number].held = Some((held, living));
     }
 
     fn look_if_healed(&mut self, cycle: u64) {
-        let Some(watched) = self.watched.map(|number| &self.world.messages.list[number]) else { return };
+        let Some(watched) = self.watched.map(|number| &self.world.witness.list[number]) else { return };
         let living = |at: &&u32| self.world.node(**at).is_some();
         if self.giant.iter().filter(living).all(|at| watched.reached(*at, u64::MAX)) {
             self.healing_cycles = Some(cycle - 1);
-        } else if self.options().failures() > 0 && cycle <= HEAL_CYCLES_MAX {
+        } else if self.options.failures() > 0 && cycle <= HEAL_CYCLES_MAX {
             self.send_probe();
             let next = Time(self.world.now.0 + cycle_us());
             self.agenda.push(Reverse((next, Action::LookIfHealed(cycle + 1))));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use super::measures::{Control, Figures};
 use super::observe;
-use super::traffic::Sent;
+use crate::swarm::Sent;
 
 /// What a run found. Figures that are not defined are absent: means of nothing, distances without paths.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,9 +2,9 @@
 
 use damson_core::node::Node;
 
+use super::World;
 use super::graph::Graph;
 use super::observe;
-use super::world::World;
 
 /// The overlay at one instant. Graphs number the living nodes from 0.
 #[derive(Debug, Clone)]

@@ -272,7 +272,7 @@ fn log(event: &Event) {
             tracing::warn!("no contact answered in time: serving alone, still trying")
         }
         Event::Ready { alone: false } => tracing::info!("ready"),
-        Event::Member { id, name, state, judged_by } => {
+        Event::Member { id, name, state, judged_by, .. } => {
             let state = state.map_or("forgotten", damson_core::membership::MemberState::name);
             let judge = judged_by.map(|judge| judge.to_string()).unwrap_or_default();
             tracing::info!(%id, name, state, judge, "member");

@@ -28,6 +28,11 @@ pub(crate) fn other_end(link: LinkId) -> LinkId {
     LinkId(link.0 ^ 1)
 }
 
+/// Is this the end of the node that dialled?
+pub(crate) fn is_dialers(link: LinkId) -> bool {
+    end_of(link) == 0
+}
+
 fn slot_of(link: LinkId) -> usize {
     usize::try_from(link.0 >> 1 & ((1 << SLOT_BITS) - 1)).expect("24 bits")
 }
@@ -37,7 +42,7 @@ fn end_of(link: LinkId) -> usize {
 }
 
 impl LinkTable {
-    /// Makes a link, and returns the ends at `a` and at `b`.
+    /// Makes a link that `a` has dialled, and returns the ends at `a` and at `b`.
     pub fn connect(&mut self, a: u32, b: u32, delay_us: u64) -> (LinkId, LinkId) {
         self.serial += 1;
         let link = Link { serial: self.serial, nodes: [a, b], up: [true; 2], delay_us };
@@ -68,6 +73,11 @@ impl LinkTable {
     /// The node at this end, if the end is up.
     pub fn node_at(&self, link: LinkId) -> Option<u32> {
         self.up(link).map(|found| found.nodes[end_of(link)])
+    }
+
+    /// The nodes at this end and at the other, if this end is up.
+    pub fn nodes_of(&self, link: LinkId) -> Option<(u32, u32)> {
+        self.up(link).map(|found| (found.nodes[end_of(link)], found.nodes[end_of(other_end(link))]))
     }
 
     /// This end is no more. Returns its node, unless it was down already.
@@ -104,7 +114,9 @@ mod tests {
         let mut links = LinkTable::default();
         let (a, b) = links.connect(3, 4, 10);
         assert_eq!((links.node_at(a), links.node_at(b)), (Some(3), Some(4)));
+        assert_eq!((links.nodes_of(a), links.nodes_of(b)), (Some((3, 4)), Some((4, 3))));
         assert_eq!(other_end(a), b);
+        assert!(is_dialers(a) && !is_dialers(b));
         assert_eq!(links.take_down(a), Some(3));
         assert_eq!((links.take_down(a), links.node_at(b)), (None, Some(4)), "the other end stays");
         assert_eq!(links.take_down(b), Some(4));

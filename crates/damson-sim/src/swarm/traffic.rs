@@ -4,7 +4,26 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::observe::{GRAFT, HAVE, KINDS, VECTOR, kind_of};
+/// Messages by their numbers on the wire.
+const KINDS: [&str; 14] = [
+    "hello",
+    "welcome",
+    "refuse",
+    "ping",
+    "pong",
+    "ping_request",
+    "ping_vouch",
+    "push",
+    "sync",
+    "bye",
+    "overlay",
+    "have",
+    "graft",
+    "vector",
+];
+const HAVE: usize = 11;
+const GRAFT: usize = 12;
+pub(crate) const VECTOR: usize = 13;
 
 /// Frames and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,5 +78,34 @@ impl Traffic {
     pub fn by_name(&self) -> BTreeMap<String, Sent> {
         let named = KINDS.iter().zip(&self.kinds).filter(|(_, sent)| sent.frames > 0);
         named.map(|(name, sent)| ((*name).to_owned(), *sent)).collect()
+    }
+}
+
+/// The number of a frame's message: the second byte, behind the head of an array of two.
+fn kind_of(frame: &[u8]) -> Option<usize> {
+    frame.get(1).map(|number| usize::from(*number)).filter(|number| *number < KINDS.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use damson_core::scope::ScopeName;
+    use damson_core::wire::{Message, OverlayMessage};
+
+    use super::*;
+
+    #[test]
+    fn kinds_are_the_numbers_on_the_wire() {
+        let push = Message::Push { scope: ScopeName::roster(), batches: vec![], round: 1 };
+        for (message, kind) in [
+            (push, 7),
+            (Message::Have(vec![]), HAVE),
+            (Message::Graft(vec![]), GRAFT),
+            (Message::Vector(vec![]), VECTOR),
+            (Message::Overlay(OverlayMessage::Join), 10),
+            (Message::Bye, 9),
+        ] {
+            assert_eq!(kind_of(&message.encode()), Some(kind), "{message:?}");
+        }
+        assert_eq!(kind_of(&[0x82]), None);
     }
 }

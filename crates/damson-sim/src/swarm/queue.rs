@@ -14,6 +14,8 @@ pub(crate) enum Event {
     Frame { link: LinkId, frame: FrameNo },
     /// An end of a link goes down.
     LinkDown { link: LinkId },
+    /// An end of a link comes up.
+    LinkUp { link: LinkId },
     /// A dial comes to its end, one way or the other.
     Dialed { from: u32, to: u32 },
     /// What was dialled does not answer.
@@ -24,6 +26,8 @@ pub(crate) enum Event {
     Persisted { at: u32, ticket: u64 },
     /// A node starts, with this contact.
     Start { at: u32, contact: Option<u32> },
+    /// A starved node is done with the first input of its inbox.
+    Served { at: u32 },
 }
 
 /// A frame under way.
