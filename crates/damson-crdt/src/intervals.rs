@@ -52,6 +52,13 @@ impl Intervals {
         after > 0 && self.0[after - 1].1 >= last
     }
 
+    /// The end of the interval with this number, if there is one.
+    pub fn end_of(&self, n: u64) -> Option<u64> {
+        let after = self.0.partition_point(|&(start, _)| start <= n);
+        let (_, last) = self.0[..after].last()?;
+        (*last >= n).then_some(*last)
+    }
+
     /// Adds `first..=last`.
     pub fn insert(&mut self, first: u64, last: u64) {
         debug_assert!(1 <= first && first <= last, "an interval is not empty");

@@ -22,7 +22,7 @@ mod log;
 mod sources;
 mod trees;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -61,9 +61,7 @@ pub struct Item {
 
 /// What the node knows already.
 pub trait Known {
-    /// Is this operation known, or does it wait to be applied?
-    fn holds(&self, scope: &ScopeName, actor: Actor, number: u64) -> bool;
-    /// The first operation of this author that is not known.
+    /// The first operation of this author that is not known and does not wait to be applied either.
     fn first_missing(&self, scope: &ScopeName, actor: Actor) -> u64;
 }
 
@@ -195,10 +193,9 @@ impl Broadcast {
         let Item { scope, range, round, payload } = item;
         let stream = Stream::new(&scope, range.actor);
         // What had to be asked for is late: those below may have it from elsewhere by now. They are told.
-        let late = self.missing.get(&stream).is_some_and(|missing| missing.asked.is_some());
-        if self.missing.get(&stream).is_some_and(|missing| missing.last <= range.last) {
-            self.missing.remove(&stream);
-        }
+        let asked = |missing: &Missing| missing.asked.is_some() && range.last <= missing.last;
+        // Only in a loop a payload crosses so many links.
+        let late = self.missing.get(&stream).is_some_and(asked) || round == u8::MAX;
         let mut to = self.trees.forward(range.actor.node, from);
         to.retain(|peer| self.links.get(peer).is_none_or(|link| !link.has(&stream, range.last)));
         let (later, sooner) = (self.config.calm_ms, self.config.alert_ms);
@@ -249,7 +246,8 @@ impl Broadcast {
         for have in haves.iter().take(ENTRIES_MAX) {
             let stream = Stream::new(&have.scope, have.actor);
             self.links.get_mut(&from).expect("checked above").knows(&stream, have.last);
-            if known.holds(&have.scope, have.actor, have.last) {
+            // Not only the last: one before it may have been lost.
+            if known.first_missing(&have.scope, have.actor) > have.last {
                 continue;
             }
             if self.trees.parent(have.actor.node) == Some(from) {
@@ -345,25 +343,28 @@ impl Broadcast {
         let due: Vec<Stream> =
             self.missing.iter().filter(|(_, m)| m.due <= now).map(|(stream, _)| stream.clone()).collect();
         let mut wants: BTreeMap<NodeId, Vec<Want>> = BTreeMap::new();
+        let mut sync = BTreeSet::new();
         for stream in due {
             let missing = self.missing.get_mut(&stream).expect("listed above");
-            if known.holds(&stream.scope, stream.actor, missing.last) {
+            let first = known.first_missing(&stream.scope, stream.actor);
+            if first > missing.last {
                 self.missing.remove(&stream);
                 continue;
             }
             let next = std::iter::from_fn(|| missing.announcers.pop_front());
             let Some(next) = next.into_iter().find(|peer| self.links.contains_key(peer)) else {
-                fx.extend(missing.asked.map(BroadcastEffect::Sync));
+                sync.extend(missing.asked);
                 self.missing.remove(&stream);
                 continue;
             };
             missing.asked = Some(next);
-            let (first, last) = (known.first_missing(&stream.scope, stream.actor), missing.last);
+            let last = missing.last;
             let patience = 2 * graft_ms(&self.trees, &self.config, next) + self.config.alert_ms;
             missing.due = now.plus_ms(patience);
-            let want = Want { scope: stream.scope, actor: stream.actor, first: first.min(last), last };
+            let want = Want { scope: stream.scope, actor: stream.actor, first, last };
             wants.entry(next).or_default().push(want);
         }
+        fx.extend(sync.into_iter().map(BroadcastEffect::Sync));
         for (peer, wants) in wants {
             self.counters.grafts_sent += 1;
             self.alert(now);

@@ -21,14 +21,15 @@ use crate::time::Time;
 #[derive(Debug, Clone)]
 pub struct LivenessConfig {
     /// A neighbour is probed this often, in milliseconds. Default 1,000, SWIM's period. A process that ends is noticed at once,
-    /// because its links break; a machine that falls silent by the first of its neighbours to probe it.
+    /// because its links break; a machine that falls silent when the first of its neighbours has heard nothing for two periods.
     pub period_ms: u64,
     /// After this time without an answer others are asked, in milliseconds, and the probe is repeated. Default 200; at least
     /// three round trips of the link.
     pub timeout_ms: u64,
     /// How many others are asked. Default 3, as in SWIM.
     pub indirect: usize,
-    /// A suspect has this long to refute, in milliseconds. Default 1,500, so that a crash is known everywhere within 3 s.
+    /// A suspect has this long to refute, in milliseconds. Default 1,500: a process that ends is known as dead everywhere 2 s later,
+    /// a machine that falls silent some 4 s later.
     pub suspicion_ms: u64,
     /// How far doubt in ourselves stretches our time-outs. Default 8, Lifeguard's.
     pub health_max: u64,
@@ -53,6 +54,8 @@ pub enum LivenessEffect {
         /// To be returned.
         nonce: u64,
     },
+    /// Others reach this member and our own link to it carries nothing: it is broken.
+    Broken(NodeId),
     /// We judge a member.
     Judge {
         /// Whom.
@@ -89,6 +92,10 @@ struct Probe {
     /// When it is repeated, if it goes over a link of ours.
     repeats: Option<Time>,
     fails: Time,
+    /// Who was asked to reach the target: others' word counts for nothing.
+    others: Vec<NodeId>,
+    /// One of them has reached it.
+    vouched: bool,
 }
 
 #[derive(Debug)]
@@ -101,6 +108,12 @@ struct Suspicion {
 
 /// Those who only stand in for a judge spread over so many times of suspicion.
 const FALLBACK_SPREAD: u64 = 10;
+/// No round trip is taken for longer, in microseconds.
+const ROUND_TRIP_US_MAX: u64 = 10_000_000;
+/// A neighbour of whom nothing was heard for so many periods is probed before others.
+const SILENT_PERIODS: u64 = 2;
+/// A node that hears nobody waits with its verdicts, for so many times of suspicion at most: it is likely to be cut off.
+const ISOLATED_SPANS: u64 = 10;
 
 impl Default for LivenessConfig {
     fn default() -> Self {
@@ -146,7 +159,7 @@ impl Liveness {
 
     /// A link to this peer is open; its greeting took so long.
     pub fn opened(&mut self, peer: NodeId, round_trip_us: u64, now: Time) {
-        self.round_trips.insert(peer, round_trip_us);
+        self.round_trips.insert(peer, round_trip_us.min(ROUND_TRIP_US_MAX));
         self.heard.insert(peer, now);
     }
 
@@ -155,21 +168,44 @@ impl Liveness {
         self.round_trips.get(&peer).copied()
     }
 
-    /// A probe was answered, by the member itself or by one that we asked.
-    pub fn answered(&mut self, target: NodeId, nonce: u64, now: Time) {
+    /// A probe was answered by the member itself. False when it was none of ours, or one that is over.
+    pub fn answered(&mut self, target: NodeId, nonce: u64, now: Time) -> bool {
         if self.probes.get(&nonce).is_none_or(|probe| probe.target != target) {
-            return;
+            return false;
         }
         let probe = self.probes.remove(&nonce).expect("looked up above");
         self.health = self.health.saturating_sub(1);
         self.heard.insert(target, now);
-        let Some(smoothed) = self.round_trips.get_mut(&target) else { return };
+        let Some(smoothed) = self.round_trips.get_mut(&target) else { return true };
         if probe.asks.is_some_and(|asks| probe.repeats == Some(asks)) {
             let took = now.0.saturating_sub(probe.sent.0);
-            *smoothed = (*smoothed * 7 + took) / 8;
+            *smoothed = ((*smoothed * 7 + took) / 8).min(ROUND_TRIP_US_MAX);
         } else if probe.repeats.is_some() {
             // Of a probe that was repeated nobody knows which was answered (Karn's algorithm): only be more patient.
-            *smoothed += *smoothed / 4;
+            *smoothed = (*smoothed + *smoothed / 4).min(ROUND_TRIP_US_MAX);
+        }
+        true
+    }
+
+    /// One that we have asked says that it reached a member. Our own link to it, if there is one, has time to show that it
+    /// works until the probe would have failed.
+    pub fn vouched(&mut self, by: NodeId, target: NodeId, nonce: u64, now: Time) {
+        let Some(probe) = self.probes.get_mut(&nonce) else { return };
+        if probe.target != target || !probe.others.contains(&by) {
+            return;
+        }
+        self.heard.insert(target, now);
+        if probe.repeats.is_some() {
+            probe.vouched = true;
+        } else {
+            self.probes.remove(&nonce);
+        }
+    }
+
+    /// Somebody says that this neighbour is dead: see whether it answers.
+    pub fn doubt(&mut self, peer: NodeId, now: Time, fx: &mut Vec<LivenessEffect>) {
+        if self.probes.values().all(|probe| probe.target != peer) {
+            self.probe(peer, now, &[peer], fx);
         }
     }
 
@@ -197,7 +233,12 @@ impl Liveness {
                 let ends = now.plus_ms(wait);
                 self.suspects.entry(id).or_insert(Suspicion { since: now, ends, ours });
             }
-            Some(MemberState::Alive) => _ = self.suspects.remove(&id),
+            Some(MemberState::Alive) => {
+                // Our suspicion was wrong.
+                if self.suspects.remove(&id).is_some_and(|suspicion| suspicion.ours) {
+                    self.doubt_ourselves();
+                }
+            }
             Some(MemberState::Dead | MemberState::Left) | None => self.forget(id),
         }
     }
@@ -213,7 +254,7 @@ impl Liveness {
         if now >= self.next_probe {
             self.next_probe =
                 now.plus_ms(self.config.period_ms * 3 / 4 + self.draw(self.config.period_ms / 2));
-            if let Some(target) = self.next_target(members) {
+            if let Some(target) = self.next_target(members, now) {
                 self.probe(target, now, linked, fx);
             }
         }
@@ -236,7 +277,9 @@ impl Liveness {
         let asks = now.plus_ms(self.stretched(patience));
         let fails = now.plus_ms(self.stretched(patience * 5 / 2));
         let repeats = direct.then_some(asks);
-        self.probes.insert(nonce, Probe { target, sent: now, asks: Some(asks), repeats, fails });
+        let (others, vouched) = (Vec::new(), false);
+        let probe = Probe { target, sent: now, asks: Some(asks), repeats, fails, others, vouched };
+        self.probes.insert(nonce, probe);
         nonce
     }
 
@@ -249,15 +292,17 @@ impl Liveness {
     }
 
     fn ask_others(&mut self, nonce: u64, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
-        let Some(probe) = self.probes.get_mut(&nonce) else { return };
-        probe.asks = None;
-        let target = probe.target;
+        let Some(target) = self.probes.get(&nonce).map(|probe| probe.target) else { return };
         let mut others: Vec<NodeId> = linked.iter().copied().filter(|other| *other != target).collect();
+        let mut asked = Vec::new();
         for _ in 0..self.config.indirect.min(others.len()) {
             let at = self.draw(others.len() as u64);
             let via = others.swap_remove(usize::try_from(at).expect("an index"));
             fx.push(LivenessEffect::Ask { via, target, nonce });
+            asked.push(via);
         }
+        let probe = self.probes.get_mut(&nonce).expect("looked up above");
+        (probe.asks, probe.others) = (None, asked);
     }
 
     fn check_probes(&mut self, now: Time, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
@@ -272,17 +317,27 @@ impl Liveness {
         let failed: Vec<u64> = self.probes.iter().filter(|(_, p)| now >= p.fails).map(|(n, _)| *n).collect();
         for nonce in failed {
             let probe = self.probes.remove(&nonce).expect("listed above");
-            let target = probe.target;
-            let heard = self.heard.get(&target).is_some_and(|at| now.ms_since(*at) < self.config.period_ms);
-            if !heard {
-                // A link that is down, or a suspect's silence, says nothing about us.
-                if probe.repeats.is_some() && !self.suspects.contains_key(&target) {
-                    self.health = (self.health + 1).min(self.config.health_max);
-                }
-                fx.push(LivenessEffect::Judge { target, state: MemberState::Suspect });
-            }
+            self.probe_failed(&probe, now, fx);
         }
         self.probe_suspects(now, linked, fx);
+    }
+
+    fn probe_failed(&mut self, probe: &Probe, now: Time, fx: &mut Vec<LivenessEffect>) {
+        let target = probe.target;
+        if probe.vouched {
+            self.doubt_ourselves();
+            fx.push(LivenessEffect::Broken(target));
+        } else if self.heard.get(&target).is_none_or(|at| now.ms_since(*at) >= self.config.period_ms) {
+            // One that is silent says nothing about us; another one does.
+            if probe.repeats.is_some() && self.suspects.iter().any(|(id, s)| s.ours && *id != target) {
+                self.doubt_ourselves();
+            }
+            fx.push(LivenessEffect::Judge { target, state: MemberState::Suspect });
+        }
+    }
+
+    fn doubt_ourselves(&mut self) {
+        self.health = (self.health + 1).min(self.config.health_max);
     }
 
     /// Whom we suspect we go on probing: one answer is enough.
@@ -296,26 +351,51 @@ impl Liveness {
     fn check_suspects(&mut self, now: Time, fx: &mut Vec<LivenessEffect>) {
         let ended: Vec<NodeId> =
             self.suspects.iter().filter(|(_, s)| now >= s.ends).map(|(id, _)| *id).collect();
+        let isolated = !ended.is_empty() && self.is_isolated(now);
+        let wait_ms = self.config.suspicion_ms * ISOLATED_SPANS;
         for target in ended {
             let suspicion = self.suspects.remove(&target).expect("listed above");
-            if self.heard.get(&target).is_some_and(|at| *at > suspicion.since) {
-                let ends = now.plus_ms(self.stretched(self.config.suspicion_ms));
+            let span = self.stretched(self.config.suspicion_ms);
+            let heard = self.heard.get(&target).is_some_and(|at| *at > suspicion.since);
+            if heard {
+                let ends = now.plus_ms(span);
                 self.suspects.insert(target, Suspicion { since: now, ends, ours: suspicion.ours });
+            } else if isolated && now.ms_since(suspicion.since) < wait_ms {
+                let ends = now.plus_ms(span);
+                self.suspects.insert(target, Suspicion { ends, ..suspicion });
             } else {
                 fx.push(LivenessEffect::Judge { target, state: MemberState::Dead });
             }
         }
     }
 
+    /// Are more than one silent to us, and all others too?
+    fn is_isolated(&self, now: Time) -> bool {
+        let lately = |at: &Time| now.ms_since(*at) < self.config.period_ms * SILENT_PERIODS;
+        self.suspects.values().filter(|suspicion| suspicion.ours).count() > 1
+            && !self.heard.iter().any(|(id, at)| lately(at) && !self.suspects.contains_key(id))
+    }
+
     /// We were not run for long: what we did not hear says nothing about others.
     fn ran_late(&mut self, now: Time) {
-        self.health = (self.health + 1).min(self.config.health_max);
+        self.doubt_ourselves();
         self.probes.clear();
+        // What has come meanwhile is read now.
+        let Self { heard, suspects, .. } = self;
+        heard.iter_mut().filter(|(id, _)| !suspects.contains_key(id)).for_each(|(_, at)| *at = now);
         let ends = now.plus_ms(self.stretched(self.config.suspicion_ms));
         self.suspects.values_mut().for_each(|suspicion| suspicion.ends = suspicion.ends.max(ends));
     }
 
-    fn next_target(&mut self, members: &[NodeId]) -> Option<NodeId> {
+    /// The next of the round; but first one of whom nothing is heard any more.
+    fn next_target(&mut self, members: &[NodeId], now: Time) -> Option<NodeId> {
+        let silence_ms = self.config.period_ms * SILENT_PERIODS;
+        let probed = |target: &NodeId| self.probes.values().any(|probe| probe.target == *target);
+        let heard = |id: &NodeId| self.heard.get(id).copied().filter(|at| now.ms_since(*at) > silence_ms);
+        let open = members.iter().filter(|id| !self.suspects.contains_key(*id) && !probed(id));
+        if let Some((_, silent)) = open.filter_map(|id| Some((heard(id)?, *id))).min() {
+            return Some(silent);
+        }
         loop {
             while let Some(target) = self.ring.pop() {
                 if members.contains(&target) {

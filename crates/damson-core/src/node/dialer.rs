@@ -40,6 +40,8 @@ struct Attempt {
     backoff_ms: u64,
     under_way: bool,
     wanted: bool,
+    /// Wanted once, when its pause is over.
+    once: bool,
     /// When it was last dialled: an address that fails again soon keeps its pause.
     dialed: Time,
 }
@@ -56,6 +58,8 @@ impl Default for DialConfig {
     }
 }
 
+/// An address whose pause has grown to so many times the first one is not dialled out of turn.
+const PATIENT: u64 = 4;
 /// How long an address that is not wanted any more is remembered, with its pause, in milliseconds.
 const REMEMBER_MS: u64 = 10_000;
 /// The pause before an address that led to ourselves is tried again, in milliseconds: a name may lead elsewhere then.
@@ -70,7 +74,7 @@ impl Dialer {
     pub fn due(&mut self, now: Time, wanted: &BTreeMap<String, bool>) -> Vec<String> {
         self.attempts.retain(|address, attempt| {
             attempt.wanted = wanted.contains_key(address);
-            attempt.wanted || attempt.under_way || now.ms_since(attempt.dialed) < REMEMBER_MS
+            attempt.wanted || attempt.once || attempt.under_way || now.ms_since(attempt.dialed) < REMEMBER_MS
         });
         for (address, wait) in wanted {
             let next = if *wait { now.plus_ms(self.config.courtesy_ms) } else { now };
@@ -79,6 +83,7 @@ impl Dialer {
                 backoff_ms: self.config.backoff_ms_min,
                 under_way: false,
                 wanted: true,
+                once: false,
                 dialed: Time::default(),
             });
         }
@@ -86,6 +91,7 @@ impl Dialer {
         for (address, attempt) in self.attempts.iter_mut().filter(|(_, attempt)| attempt.is_open()) {
             if attempt.next <= now {
                 attempt.under_way = true;
+                attempt.once = false;
                 attempt.dialed = now;
                 due.push(address.clone());
             }
@@ -93,7 +99,8 @@ impl Dialer {
         due
     }
 
-    /// Somebody needs this address now, once. False when it is being dialled already.
+    /// Somebody needs this address now, once. False when it is being dialled already, or has failed several times of late:
+    /// then it is dialled when its pause is over.
     pub fn dial_now(&mut self, address: &str, now: Time) -> bool {
         let backoff_ms = self.config.backoff_ms_min;
         let attempt = self.attempts.entry(address.to_string()).or_insert(Attempt {
@@ -101,10 +108,16 @@ impl Dialer {
             backoff_ms,
             under_way: false,
             wanted: false,
+            once: false,
             dialed: now,
         });
+        if attempt.under_way {
+            return false;
+        }
+        attempt.once = attempt.next > now && attempt.backoff_ms >= backoff_ms * PATIENT;
         attempt.dialed = now;
-        !std::mem::replace(&mut attempt.under_way, true)
+        attempt.under_way = !attempt.once;
+        attempt.under_way
     }
 
     /// A dial has failed, or its link was closed before it was of use.
@@ -138,6 +151,6 @@ impl Dialer {
 
 impl Attempt {
     fn is_open(&self) -> bool {
-        self.wanted && !self.under_way
+        (self.wanted || self.once) && !self.under_way
     }
 }

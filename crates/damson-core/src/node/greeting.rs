@@ -218,19 +218,21 @@ impl Node {
         let (peer, hosted, greeting_us) = (link.peer, hello.hosted.clone(), link.greeting_us);
         let first = self.links.of(peer);
         let keeps_first = |first: &LinkId| self.is_preferred(*first, peer) && !self.is_preferred(id, peer);
-        if let Some(first) = first.filter(keeps_first) {
+        let (first, dialed) = (first.filter(keeps_first), link.dialed.clone());
+        if let Some(address) = dialed {
+            self.dialer.succeeded(&address, now.time);
+            self.contacts.answered(address, peer, &self.config.contacts);
+        }
+        if let Some(first) = first {
             debug_assert_ne!(first, id);
             self.drop_link(id, now, fx);
             return;
-        }
-        if let Some(address) = link.dialed.clone() {
-            self.dialer.succeeded(&address, now.time);
-            self.contacts.answered(address, peer, &self.config.contacts);
         }
         self.scopes.peers_host.insert(peer, hosted);
         let replaced = self.links.open(id);
         if let Some(old) = replaced {
             self.drop_link(old, now, fx);
+            self.tell_neighbor_anew(peer, now);
         }
         self.duplicate_since = None;
         self.redial = true;

@@ -10,8 +10,8 @@ use crate::wire::{Message, VERSION_MAX};
 
 use super::effects::Lane;
 
-/// A link of a dead member without a frame for this long is dropped, in milliseconds.
-const SILENT_MS: u64 = 1_000;
+/// A link over which nothing came for this long is dropped when its peer does not answer, in milliseconds.
+const SILENT_MS: u64 = 500;
 
 impl Node {
     /// Writes our own record, above all that is known of us.
@@ -71,17 +71,22 @@ impl Node {
             if state.is_none_or(|state| !state.is_present()) {
                 self.overlay_input(OverlayInput::Gone(id), now, fx);
             }
-            self.drop_if_silent(id, state, now, fx);
+            self.doubt_link(id, state, now, fx);
         }
     }
 
-    /// A link to a member that all take for dead, and that is as silent, is of no use: without it we dial again.
-    fn drop_if_silent(&mut self, id: NodeId, state: Option<MemberState>, now: Now, fx: &mut Vec<Effect>) {
-        let link = self.links.of(id).filter(|_| state == Some(MemberState::Dead));
-        let silent = link
-            .and_then(|link| self.links.get(link))
-            .is_some_and(|l| now.time.ms_since(l.heard) > SILENT_MS);
-        if let Some(link) = link.filter(|_| silent) {
+    /// A neighbour that others take for dead has to answer, or its link is dropped and dialled again.
+    fn doubt_link(&mut self, id: NodeId, state: Option<MemberState>, now: Now, fx: &mut Vec<Effect>) {
+        if state == Some(MemberState::Dead) && self.links.of(id).is_some() {
+            let mut effects = Vec::new();
+            self.liveness.doubt(id, now.time, &mut effects);
+            self.carry_out(&effects, now, fx);
+        }
+    }
+
+    fn drop_if_silent(&mut self, id: NodeId, now: Now, fx: &mut Vec<Effect>) {
+        let Some(link) = self.links.of(id) else { return };
+        if self.links.get(link).is_some_and(|link| now.time.ms_since(link.heard) >= SILENT_MS) {
             self.drop_link(link, now, fx);
         }
     }
@@ -112,6 +117,7 @@ impl Node {
                 LivenessEffect::Ask { via, target, nonce } => {
                     self.send(via, Lane::Urgent, &Message::PingRequest { nonce, target }, fx);
                 }
+                LivenessEffect::Broken(target) => self.drop_if_silent(target, now, fx),
                 LivenessEffect::Judge { target, state } => self.judge(target, state, now, fx),
             }
         }
@@ -127,11 +133,13 @@ impl Node {
     }
 
     fn judge(&mut self, target: NodeId, state: MemberState, now: Now, fx: &mut Vec<Effect>) {
-        let Some(member) = self.roster.get(target).filter(|member| member.state < state).cloned() else {
-            return;
-        };
-        if member.state.is_present() {
-            self.write_member(Member { state, judged_by: Some(self.id), ..member }, now, fx);
+        match self.roster.get(target).filter(|member| member.state.is_present()).cloned() {
+            Some(member) if member.state < state => {
+                self.write_member(Member { state, judged_by: Some(self.id), ..member }, now, fx);
+            }
+            Some(_) => {}
+            // There is nobody to judge any more, and its link is of no use.
+            None => self.drop_if_silent(target, now, fx),
         }
     }
 

@@ -59,9 +59,10 @@ impl Node {
             }
             Message::Pong(beat, haves) => self.on_pong(peer, beat, haves, now, fx),
             Message::PingRequest { nonce, target } => self.relay_ping(peer, nonce, target, now, fx),
-            Message::PingVouch { nonce, target } => self.liveness.answered(target, nonce, now.time),
+            Message::PingVouch { nonce, target } => self.liveness.vouched(peer, target, nonce, now.time),
             Message::Bye => self.on_bye(peer, now, fx),
-            Message::Refuse(cause) => self.on_refuse(link, cause, now, fx),
+            // Greetings are over: whatever the cause, it is no reason to doubt ourselves.
+            Message::Refuse(_) => self.drop_link(link, now, fx),
             Message::Hello(_) | Message::Welcome(_) => {}
         }
     }
@@ -101,7 +102,9 @@ impl Node {
                 self.send(asker, Lane::Urgent, &Message::PingVouch { nonce, target: peer }, fx);
             }
             None => {
-                self.liveness.answered(peer, beat.nonce, now.time);
+                if self.liveness.answered(peer, beat.nonce, now.time) {
+                    self.note_clock(peer, beat, now);
+                }
                 let measured = self.liveness.round_trip_us(peer);
                 measured.into_iter().for_each(|us| self.broadcast.measured(peer, us, now.time));
             }
@@ -122,9 +125,13 @@ impl Node {
         if let Some(haves) = haves {
             self.broadcast.on_have(peer, &haves, &self.scopes, now.time);
         }
+        self.digests.insert(peer, Digest(beat.digest));
+    }
+
+    /// How far the peer's clock is from ours. Only fresh answers tell: what waited to be read while we stood still does not.
+    fn note_clock(&mut self, peer: NodeId, beat: Beat, now: Now) {
         let offset = i64::try_from(i128::from(beat.wall_ms) - i128::from(now.wall_ms));
         self.offsets_ms.insert(peer, offset.unwrap_or(i64::MAX));
-        self.digests.insert(peer, Digest(beat.digest));
     }
 
     pub(super) fn beat(&self, to: NodeId, nonce: u64, now: Now) -> Beat {

@@ -16,6 +16,7 @@ mod contacts;
 mod dialer;
 mod effects;
 mod greeting;
+mod hosting;
 mod links;
 mod members;
 mod messages;
@@ -24,7 +25,7 @@ mod scopes;
 mod spread;
 mod upkeep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use damson_crdt::{Actor, Batch, Clock, Digest, Life, NodeId, Rule};
 use rand_chacha::ChaCha8Rng;
@@ -79,6 +80,8 @@ pub struct Node {
     /// Links or members have changed: look again whom to dial.
     redial: bool,
     readiness: Readiness,
+    /// Until we are ready: with whom we have compared all that we share.
+    compared: BTreeSet<NodeId>,
     next_sweep: Time,
     /// How far the wall clocks of linked peers are from ours.
     offsets_ms: BTreeMap<NodeId, i64>,
@@ -167,6 +170,7 @@ impl Node {
             gate: None,
             redial: true,
             readiness: Readiness::Joining(joined),
+            compared: BTreeSet::new(),
             next_sweep: now.time,
             offsets_ms: BTreeMap::new(),
             clock_suspect: false,
@@ -410,6 +414,7 @@ impl Node {
             self.absorb(&scope, now, fx);
             self.flush(&scope, now, fx);
         }
+        self.check_compared(fx);
     }
 
     fn absorb(&mut self, scope: &ScopeName, now: Now, fx: &mut Vec<Effect>) {
@@ -483,7 +488,7 @@ impl Node {
                     let lane = if bulk { Lane::Bulk } else { Lane::Urgent };
                     self.send(peer, lane, &Message::Sync(message), fx);
                 }
-                SyncEffect::Synced(_) => self.become_ready(false, fx),
+                SyncEffect::Synced(peer) => self.compared_with(peer),
             }
         }
     }

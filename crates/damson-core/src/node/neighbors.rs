@@ -46,10 +46,7 @@ impl Node {
                     self.send(to, Lane::Urgent, &Message::Overlay(message), fx);
                 }
                 OverlayEffect::Dial(contact) => self.dial_now(&contact.address, now, fx),
-                OverlayEffect::Up(peer) => {
-                    let round_trip_us = self.liveness.round_trip_us(peer).unwrap_or_default();
-                    self.broadcast.link_up(peer, round_trip_us, now.time);
-                }
+                OverlayEffect::Up(peer) => self.tell_neighbor(peer, now),
                 OverlayEffect::Down(peer) => {
                     self.broadcast.link_down(peer, now.time);
                     self.redial = true;
@@ -64,6 +61,18 @@ impl Node {
         }
     }
 
+    fn tell_neighbor(&mut self, peer: NodeId, now: Now) {
+        let round_trip_us = self.liveness.round_trip_us(peer).unwrap_or_default();
+        self.broadcast.link_up(peer, round_trip_us, now.time);
+    }
+
+    /// Another link stands for a neighbour's: what was on its way over the old one may not have come.
+    pub(super) fn tell_neighbor_anew(&mut self, peer: NodeId, now: Now) {
+        if self.overlay.is_neighbor(peer) {
+            self.tell_neighbor(peer, now);
+        }
+    }
+
     /// A link is open.
     pub(super) fn offer_link(&mut self, id: LinkId, now: Now, fx: &mut Vec<Effect>) {
         let Some(link) = self.links.get(id) else { return };
@@ -73,10 +82,7 @@ impl Node {
         self.vouch(peer, fx);
         self.regroup.dialed.retain(|_, id| *id != peer);
         let apart = dialed.is_some() && self.is_apart(peer);
-        self.overlay_input(OverlayInput::LinkOpen { contact: contact.clone(), dialed }, now, fx);
-        if apart && !self.overlay.needs(peer) {
-            self.overlay_input(OverlayInput::Bridge(contact), now, fx);
-        }
+        self.overlay_input(OverlayInput::LinkOpen { contact, dialed, apart }, now, fx);
     }
 
     /// Does it live where no path of ours leads to?
@@ -164,7 +170,9 @@ impl Node {
                 chosen.push((member.id, member.address.clone()));
             }
         }
-        for (id, address) in chosen.into_iter().take(REGROUP_MAX) {
+        for _ in 0..REGROUP_MAX.min(chosen.len()) {
+            let at = usize::try_from(self.rng.next_u64() % chosen.len() as u64).expect("an index");
+            let (id, address) = chosen.swap_remove(at);
             self.regroup.dialed.insert(address.clone(), id);
             self.dial_now(&address, now, fx);
         }

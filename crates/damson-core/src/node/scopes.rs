@@ -203,6 +203,6 @@ impl Scopes for ScopeTable {
 }
 
 /// System scopes are hosted by everyone.
-fn hosts(hosted: Option<&[ScopeName]>, scope: &ScopeName) -> bool {
+pub(super) fn hosts(hosted: Option<&[ScopeName]>, scope: &ScopeName) -> bool {
     scope.is_system() || hosted.is_none_or(|hosted| hosted.contains(scope))
 }

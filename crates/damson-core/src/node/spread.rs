@@ -1,9 +1,9 @@
 //! The broadcast, wired: own batches go out, others' come in and go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use damson_crdt::{Actor, Batch, Dot, DotRange, Intervals, NodeId, Rule, codec};
+use damson_crdt::{Actor, Batch, DotRange, Intervals, NodeId, Rule, codec};
 
 use super::effects::{Effect, Event, Lane};
 use super::scopes::ScopeTable;
@@ -15,36 +15,42 @@ use crate::wire::Message;
 
 /// Authors of whom it is remembered what was relayed.
 const RELAYED_MAX: usize = 4_096;
+/// Intervals of numbers remembered for each. What lies before is taken for new again.
+const HOLES_MAX: usize = 64;
 
 /// What was passed on of scopes that we do not host: there is no context to tell.
 #[derive(Debug, Default)]
-pub(super) struct Relayed(BTreeMap<(ScopeName, Actor), Intervals>);
+pub(super) struct Relayed {
+    seen: BTreeMap<(ScopeName, Actor), Intervals>,
+    /// By age: the oldest makes room.
+    order: VecDeque<(ScopeName, Actor)>,
+}
 
 impl Relayed {
     /// Says whether it is new.
     fn note(&mut self, scope: &ScopeName, range: DotRange) -> bool {
-        if self.0.len() >= RELAYED_MAX {
-            self.0.clear();
+        let stream = (scope.clone(), range.actor);
+        if !self.seen.contains_key(&stream) {
+            self.order.push_back(stream.clone());
+            if self.order.len() > RELAYED_MAX {
+                self.order.pop_front().and_then(|oldest| self.seen.remove(&oldest));
+            }
         }
-        let seen = self.0.entry((scope.clone(), range.actor)).or_default();
+        let seen = self.seen.entry(stream).or_default();
         let new = !seen.contains_range(range.first, range.last);
         seen.insert(range.first, range.last);
+        if seen.pairs().len() > HOLES_MAX {
+            *seen = Intervals::from_pairs(seen.pairs()[HOLES_MAX / 2..].iter().copied()).expect("in order");
+        }
         new
     }
 
     fn of(&self, scope: &ScopeName, actor: Actor) -> Option<&Intervals> {
-        self.0.get(&(scope.clone(), actor))
+        self.seen.get(&(scope.clone(), actor))
     }
 }
 
 impl Known for ScopeTable {
-    fn holds(&self, scope: &ScopeName, actor: Actor, number: u64) -> bool {
-        match self.replicas.get(scope) {
-            Some(replica) => replica.holds(Dot { actor, seq: number }),
-            None => self.relayed.of(scope, actor).is_some_and(|seen| seen.contains(number)),
-        }
-    }
-
     fn first_missing(&self, scope: &ScopeName, actor: Actor) -> u64 {
         match self.replicas.get(scope) {
             Some(replica) => replica.first_missing(actor),

@@ -1,8 +1,8 @@
 //! What a node does by itself as time passes: readiness, ended keys, batches that wait too long, doubts about its clock.
 
-use damson_crdt::NodeId;
+use damson_crdt::{Key, NodeId};
 use rand_core::Rng;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::effects::{Effect, Event};
 use super::{Node, Now};
@@ -14,6 +14,12 @@ const SWEEP_MS: u64 = 1_000;
 
 /// How long a refusal because of a second process with our id counts, in milliseconds: dials go on, and each repeats it.
 const DUPLICATE_MS: u64 = 10_000;
+
+/// An ended key that the member chosen for it has not killed after this time is killed by any, in milliseconds.
+const REAP_ANYWAY_MS: u64 = 60_000;
+
+/// What a sweep spends on finding out which ended keys are ours, in hashes.
+const HASHES_MAX: usize = 1 << 18;
 
 /// Whether a node may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +34,25 @@ impl Node {
         if matches!(self.readiness, Readiness::Joining(_)) {
             self.readiness = Readiness::Ready;
             fx.push(Effect::Event(Event::Ready { alone }));
+        }
+    }
+
+    pub(super) fn is_joining(&self) -> bool {
+        matches!(self.readiness, Readiness::Joining(_))
+    }
+
+    /// All that we share with a peer is equal now, or was at one instant.
+    pub(super) fn compared_with(&mut self, peer: NodeId) {
+        if self.is_joining() {
+            self.compared.insert(peer);
+        }
+    }
+
+    /// Whoever has compared all that it hosts may serve.
+    pub(super) fn check_compared(&mut self, fx: &mut Vec<Effect>) {
+        if self.is_joining() && !self.compared.is_empty() && self.is_compared() {
+            self.compared.clear();
+            self.become_ready(false, fx);
         }
     }
 
@@ -47,6 +72,7 @@ impl Node {
         }
         self.next_sweep = now.time.plus_ms(SWEEP_MS * 3 / 4 + self.rng.next_u64() % (SWEEP_MS / 2));
         self.regroup(now, fx);
+        self.meet_hosts(now, fx);
         self.scopes.replicas.values_mut().for_each(|replica| _ = replica.drop_waiting(now.time));
         self.show_guests_out(now, fx);
         self.doubt_clock(fx);
@@ -57,7 +83,8 @@ impl Node {
         }
     }
 
-    /// One member kills an ended key: the first by rendezvous hashing of those that are present.
+    /// One member kills an ended key: the first by rendezvous hashing of those that are present and host its scope. What has
+    /// ended long ago anybody may kill: the chosen one may be unable to.
     fn reap(&mut self, now: Now, fx: &mut Vec<Effect>) {
         let ended_ms = now.wall_ms.saturating_sub(self.config.clock_drift_ms_max);
         let names: Vec<ScopeName> = self.scopes.replicas.keys().cloned().collect();
@@ -66,8 +93,12 @@ impl Node {
             if replica.next_end_ms().is_none_or(|end| end >= ended_ms) {
                 continue;
             }
-            let mut keys = replica.ended_before(ended_ms, self.config.reap_keys_max);
-            keys.retain(|key| self.chosen_for(key) == self.id);
+            let hosts = self.hosts_of(&name);
+            let long_ago = ended_ms.saturating_sub(REAP_ANYWAY_MS);
+            let ours = |end: u64, key: &[u8]| end < long_ago || chosen_for(&hosts, key) == Some(self.id);
+            let looked_at = (HASHES_MAX / hosts.len()).max(self.config.reap_keys_max);
+            let ended = replica.ended_before(ended_ms).take(looked_at).filter(|(end, key)| ours(*end, key));
+            let keys: Vec<Key> = ended.take(self.config.reap_keys_max).map(|(_, key)| key.clone()).collect();
             let hlc = self.clock.tick(now.wall_ms);
             let replica = self.scopes.replicas.get_mut(&name).expect("listed above");
             if let Some(batch) = replica.reap(&keys, hlc, now.wall_ms) {
@@ -75,12 +106,6 @@ impl Node {
                 self.scopes.touched.insert(name);
             }
         }
-    }
-
-    fn chosen_for(&self, key: &[u8]) -> NodeId {
-        let weight = |id: &NodeId| xxh3_64(&[&id.0[..], key].concat());
-        let present = self.roster.iter().filter(|m| m.state.is_present()).map(|m| m.id);
-        present.chain([self.id]).max_by_key(|id| (weight(id), *id)).expect("we are one")
     }
 
     fn doubt_clock(&mut self, fx: &mut Vec<Effect>) {
@@ -93,4 +118,10 @@ impl Node {
             fx.push(Effect::Event(Event::ClockSuspect(suspect)));
         }
     }
+}
+
+/// By rendezvous hashing: each key has one of them, and few keys move when they change.
+fn chosen_for(hosts: &[NodeId], key: &[u8]) -> Option<NodeId> {
+    let hash = xxh3_64(key);
+    hosts.iter().copied().max_by_key(|id| (xxh3_64_with_seed(&id.0, hash), *id))
 }

@@ -10,9 +10,9 @@ impl Replica {
         self.live.next_end()
     }
 
-    /// Keys that ended before a wall time, at most `keys_max`.
-    pub fn ended_before(&self, wall_ms: u64, keys_max: usize) -> Vec<Key> {
-        self.live.ended_before(wall_ms).take(keys_max).cloned().collect()
+    /// Keys that ended before a wall time, with that time, the longest dead first.
+    pub fn ended_before(&self, wall_ms: u64) -> impl Iterator<Item = &(u64, Key)> {
+        self.live.ended_before(wall_ms)
     }
 
     /// Kills what is seen of ended keys, in one batch.

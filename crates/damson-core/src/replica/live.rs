@@ -125,8 +125,8 @@ impl Live {
     }
 
     /// Keys whose time-to-live ended before `ms`, the longest dead first.
-    pub fn ended_before(&self, ms: u64) -> impl Iterator<Item = &Key> {
-        self.ends.iter().take_while(move |(end, _)| *end < ms).map(|(_, key)| key)
+    pub fn ended_before(&self, ms: u64) -> impl Iterator<Item = &(u64, Key)> {
+        self.ends.iter().take_while(move |(end, _)| *end < ms)
     }
 
     /// When the next time-to-live ends.

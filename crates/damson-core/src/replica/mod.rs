@@ -182,16 +182,16 @@ impl Replica {
     pub fn removals(&self) -> usize {
         self.removals.len()
     }
-
-    /// Is this operation covered, or does it wait?
-    pub fn holds(&self, dot: Dot) -> bool {
-        self.context.contains(dot) || self.waiting.holds_number(dot.actor, dot.seq)
-    }
-
-    /// The first operation of this author that is not covered.
+    /// The first operation of this author that is neither covered nor waits to be applied.
     pub fn first_missing(&self, actor: Actor) -> u64 {
-        let seen = self.context.of(actor).and_then(|seen| seen.pairs().first());
-        seen.filter(|(first, _)| *first == 1).map_or(1, |(_, last)| last + 1)
+        let seen = self.context.of(actor);
+        let end_of =
+            |number| seen.and_then(|seen| seen.end_of(number)).or_else(|| self.waiting.end_of(actor, number));
+        let mut next = 1;
+        while let Some(last) = end_of(next) {
+            next = last + 1;
+        }
+        next
     }
 
     /// How many batches wait for what they kill.

@@ -53,10 +53,10 @@ impl Waiting {
         self.names.contains_key(&(batch.actor, batch.first))
     }
 
-    /// Does a batch with this operation wait?
-    pub fn holds_number(&self, actor: Actor, number: u64) -> bool {
-        let before = self.names.range((actor, 0)..=(actor, number)).next_back();
-        before.is_some_and(|(_, last)| number <= *last)
+    /// The last number of the batch that waits with this operation, if there is one.
+    pub fn end_of(&self, actor: Actor, number: u64) -> Option<u64> {
+        let (_, last) = self.names.range((actor, 0)..=(actor, number)).next_back()?;
+        (number <= *last).then_some(*last)
     }
 
     /// Keeps a batch until a dot of `needs` arrives. Gives it back when the peer has too many waiting.

@@ -237,11 +237,10 @@ impl Tx<'_> {
 
     /// Removes keys that have ended and that nobody has killed yet, at most `keys_max`. Returns how many.
     pub fn remove_ended(&mut self, keys_max: usize) -> usize {
-        let ended = self.replica.ended_before(self.wall_ms.saturating_add(1), keys_max);
-        for key in &ended {
-            self.remove(&Slot::key(key.clone()));
-        }
-        ended.len()
+        let ended = self.replica.ended_before(self.wall_ms.saturating_add(1)).take(keys_max);
+        let slots: Vec<Slot> = ended.map(|(_, key)| Slot::key(key.clone())).collect();
+        slots.iter().for_each(|slot| _ = self.remove(slot));
+        slots.len()
     }
 
     /// Sets when a key ends (milliseconds since 1970), or that it does not. False when the key does not exist.

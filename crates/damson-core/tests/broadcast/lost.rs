@@ -12,6 +12,21 @@ fn a_payload_that_was_lost_is_asked_for() {
     assert!(grove.frames.grafts >= 1);
 }
 
+/// The next one comes through and is what is announced: the hole before it must be seen.
+#[test]
+fn a_payload_that_was_lost_before_another_one_is_asked_for() {
+    let mut grove = Grove::chords(30, |_, _| 2);
+    let parent = crate::grove::at(grove.nodes[5].broadcast.parent(crate::grove::id(0)).unwrap());
+    grove.deaf.insert((parent, 5));
+    let number = grove.write(0);
+    grove.run(50);
+    grove.deaf.clear();
+    grove.write(0);
+    grove.run(15_000);
+    assert_eq!(grove.reached(0, number), 29);
+    assert_eq!(grove.nodes[5].synced, [0_usize; 0], "no anti-entropy was needed");
+}
+
 #[test]
 fn one_announcement_names_many_payloads_and_crosses_a_link_one_way() {
     let mut grove = Grove::chords(30, |_, _| 2);

@@ -1,6 +1,6 @@
 //! Nodes and links in one process: every frame arrives, in order, at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use damson_core::crdt::NodeId;
@@ -31,6 +31,8 @@ pub struct Bus {
     /// The disk answers nobody; who waits for which ticket.
     pub hold_disk: bool,
     pub awaited: Vec<(usize, u64)>,
+    /// Frames from the first to the second vanish, though their link stays up.
+    pub deaf: BTreeSet<(usize, usize)>,
     ends: BTreeMap<End, End>,
     next_link: u64,
     ms: u64,
@@ -134,7 +136,8 @@ impl Bus {
             let then = match effect {
                 Effect::Send { link, frame, .. } => {
                     self.sent.push((at, Message::decode(&frame).unwrap()));
-                    self.ends.get(&(at, link)).map(|(to, end)| (*to, Input::Frame { link: *end, frame }))
+                    let end = self.ends.get(&(at, link)).filter(|(to, _)| !self.deaf.contains(&(at, *to)));
+                    end.map(|(to, end)| (*to, Input::Frame { link: *end, frame }))
                 }
                 Effect::Close { link } => {
                     let other = self.ends.remove(&(at, link));

@@ -1,9 +1,10 @@
 //! Contacts: those of the configuration, and those that are discovered while the node runs.
 
-use damson_core::membership::OverlayConfig;
+use damson_core::membership::{Member, MemberState, OverlayConfig};
 use damson_core::node::{Config, DialConfig, Event, Input};
+use damson_core::scope::ScopeName;
 
-use crate::bus::{Bus, Rows};
+use crate::bus::{Bus, Rows, id};
 
 fn addresses(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
@@ -133,5 +134,45 @@ fn a_contact_that_no_member_owns_is_tried_again_and_again_also_by_a_node_that_ha
         let found = dialed(&mut bus, a);
         assert!(found.contains(&"stranger".to_string()), "{found:?}");
         bus.input(a, Input::DialFailed { address: "stranger".into() });
+    }
+}
+
+/// The route is gone: every dial fails at once, and there are many to try.
+#[test]
+fn a_node_that_is_cut_off_does_not_dial_without_end() {
+    let mut bus = Bus::default();
+    let a = bus.start(1, Rows::new(), None, 1);
+    bus.write_in(a, &ScopeName::roster(), |tx| {
+        for n in 10..60 {
+            let address = format!("m{n}");
+            let member = Member { id: id(n), name: address.clone(), address, ..member() };
+            tx.put_multi(&Member::slot(id(n)), member.encode()).unwrap();
+        }
+    });
+    let mut dials = 0;
+    for _ in 0..60 * 20 {
+        bus.run(50);
+        for (by, address) in std::mem::take(&mut bus.dialed) {
+            dials += 1;
+            bus.input(by, Input::DialFailed { address });
+        }
+    }
+    // Each of the fifty about every two seconds.
+    assert!(dials < 50 * 60, "{dials} dials in a minute");
+    assert!(dials > 100, "{dials} dials in a minute");
+}
+
+fn member() -> Member {
+    Member {
+        id: id(0),
+        name: String::new(),
+        address: String::new(),
+        incarnation: 1,
+        state: MemberState::Alive,
+        judged_by: None,
+        zone: None,
+        hosted: None,
+        version: 1,
+        http: None,
     }
 }

@@ -4,4 +4,6 @@ mod bus;
 mod contacts;
 mod found;
 mod greeting;
+mod hosting;
+mod links;
 mod malformed;

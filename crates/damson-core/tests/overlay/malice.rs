@@ -12,7 +12,7 @@ fn settled() -> Overlay {
     let rng = ChaCha8Rng::seed_from_u64(1);
     let mut overlay = Overlay::new(OverlayConfig::default(), contact(0), rng, Time(1));
     for peer in 1..=3 {
-        tell(&mut overlay, OverlayInput::LinkOpen { contact: contact(peer), dialed: None });
+        tell(&mut overlay, OverlayInput::LinkOpen { contact: contact(peer), dialed: None, apart: false });
         let request = OverlayMessage::Neighbor { urgent: false, neighbors: Vec::new() };
         tell(&mut overlay, OverlayInput::Message(contact(peer).id, request));
     }
@@ -37,7 +37,7 @@ fn walk(who: Contact) -> OverlayMessage {
 #[test]
 fn walks_and_shuffles_of_those_who_are_no_neighbours_are_refused() {
     let mut overlay = settled();
-    tell(&mut overlay, OverlayInput::LinkOpen { contact: contact(9), dialed: None });
+    tell(&mut overlay, OverlayInput::LinkOpen { contact: contact(9), dialed: None, apart: false });
     let shuffle = OverlayMessage::Shuffle { token: 7, ttl: 3, sample: Vec::new() };
     assert_eq!(says(&mut overlay, 9, walk(contact(8))), []);
     assert_eq!(says(&mut overlay, 9, shuffle), []);
@@ -47,7 +47,7 @@ fn walks_and_shuffles_of_those_who_are_no_neighbours_are_refused() {
 #[test]
 fn an_acceptance_that_nobody_asked_for_makes_no_neighbour_and_its_sender_is_told() {
     let mut overlay = settled();
-    tell(&mut overlay, OverlayInput::LinkOpen { contact: contact(9), dialed: None });
+    tell(&mut overlay, OverlayInput::LinkOpen { contact: contact(9), dialed: None, apart: false });
     let reply = OverlayMessage::NeighborReply { accepted: true, neighbors: Vec::new() };
     let fx = says(&mut overlay, 9, reply);
     let told = OverlayEffect::Send(contact(9).id, OverlayMessage::Disconnect { instead: None });
@@ -82,7 +82,10 @@ fn thousands_of_joins_in_a_second_open_few_links_and_keep_the_views_in_their_bou
     for n in 0..5_000 {
         let fx = says(&mut overlay, 1 + n % 3, walk(contact(100 + n)));
         dials += fx.iter().filter(|effect| matches!(effect, OverlayEffect::Dial(_))).count();
-        tell(&mut overlay, OverlayInput::LinkOpen { contact: contact(10_000 + n), dialed: None });
+        tell(
+            &mut overlay,
+            OverlayInput::LinkOpen { contact: contact(10_000 + n), dialed: None, apart: false },
+        );
         says(&mut overlay, 10_000 + n, OverlayMessage::Join);
         tell(&mut overlay, OverlayInput::LinkClosed(contact(10_000 + n).id));
     }
@@ -130,6 +133,6 @@ fn addresses_without_end_are_neither_kept_nor_passed_on() {
     let walk = OverlayMessage::ForwardJoin { who: endless.clone(), ttl: 5, hops: 1, urgent: true };
     assert_eq!(says(&mut overlay, 1, walk), []);
     says(&mut overlay, 1, OverlayMessage::Disconnect { instead: Some(endless.clone()) });
-    tell(&mut overlay, OverlayInput::LinkOpen { contact: endless, dialed: None });
+    tell(&mut overlay, OverlayInput::LinkOpen { contact: endless, dialed: None, apart: false });
     assert!(overlay.passive().all(|id| id != contact(9).id));
 }

@@ -55,6 +55,19 @@ fn after_a_failed_dial_the_next_candidate_is_tried_at_once() {
 }
 
 #[test]
+fn a_node_without_neighbours_takes_the_first_that_offers_itself_though_all_its_places_are_reserved() {
+    let mut town = Town::of(30, OverlayConfig::default(), 5);
+    town.run_cycles(2);
+    let newcomer = town.start(1);
+    // It asks those whose dials are never answered.
+    town.input(newcomer, OverlayInput::Candidates((1_000..1_010).map(contact).collect()));
+    town.run(2_000);
+    town.dial(newcomer, 3);
+    town.run(1_000);
+    assert!(!town.view(newcomer).is_empty());
+}
+
+#[test]
 fn two_overlays_become_one_when_a_member_of_one_hears_of_the_other() {
     let mut town = Town::of(40, OverlayConfig::default(), 1);
     for _ in 0..40 {
@@ -66,7 +79,7 @@ fn two_overlays_become_one_when_a_member_of_one_hears_of_the_other() {
     }
     town.run_cycles(5);
     assert_eq!((town.reached_from(0), town.reached_from(40)), (40, 40));
-    town.input(7, OverlayInput::Bridge(contact(60)));
+    town.bridge(7, 60);
     town.run_cycles(2);
     assert!(town.is_connected());
     assert_eq!(town.one_way(), []);

@@ -69,12 +69,28 @@ impl Town {
     }
 
     pub fn dial(&mut self, from: usize, to: usize) {
+        self.link(from, to, false);
+    }
+
+    /// Opens a link to somebody to whom no path leads.
+    pub fn bridge(&mut self, from: usize, to: usize) {
+        self.link(from, to, true);
+    }
+
+    fn link(&mut self, from: usize, to: usize, apart: bool) {
         let pair = (from.min(to), from.max(to));
+        if to >= self.overlays.len() {
+            return; // An address at which nothing answers.
+        }
         if self.overlays[to].is_none() {
             self.post(3, from, OverlayInput::DialFailed(to.to_string()));
         } else if self.links.insert(pair) {
-            self.post(3, from, OverlayInput::LinkOpen { contact: contact(to), dialed: Some(to.to_string()) });
-            self.post(3, to, OverlayInput::LinkOpen { contact: contact(from), dialed: None });
+            self.post(
+                3,
+                from,
+                OverlayInput::LinkOpen { contact: contact(to), dialed: Some(to.to_string()), apart },
+            );
+            self.post(3, to, OverlayInput::LinkOpen { contact: contact(from), dialed: None, apart: false });
         }
     }
 

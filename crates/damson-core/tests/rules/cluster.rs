@@ -97,7 +97,7 @@ impl Cluster {
     pub fn reap(&mut self, at: usize) -> Option<Batch> {
         let hlc = self.tick(at);
         let replica = &mut self.members[at].replica;
-        let ended = replica.ended_before(self.wall_ms, 10);
+        let ended: Vec<_> = replica.ended_before(self.wall_ms).take(10).map(|(_, key)| key.clone()).collect();
         let batch = replica.reap(&ended, hlc, self.wall_ms);
         self.members[at].persist();
         batch

@@ -93,6 +93,8 @@ impl Trees {
 
     /// A neighbour more.
     pub fn link_up(&mut self, peer: NodeId, delay_ms: u16) {
+        let old = self.of.get(&peer).and_then(|at| self.links[usize::from(*at)].as_ref());
+        let free_at = old.map_or(Time(0), |link| link.free_at);
         self.link_down(peer);
         let at = self.links.iter().position(Option::is_none).unwrap_or(self.links.len());
         if at >= LINKS_MAX {
@@ -103,7 +105,7 @@ impl Trees {
         (0..self.table.len()).filter(known).for_each(|slot| changed.insert(slot));
         let heard = vec![UNKNOWN; self.table.len()];
         let lost = SlotSet::default();
-        let link = TreeLink { peer, delay_ms, heard, changed, lost, free_at: Time(0), due: None };
+        let link = TreeLink { peer, delay_ms, heard, changed, lost, free_at, due: None };
         if at == self.links.len() {
             self.links.push(Some(link));
         } else {

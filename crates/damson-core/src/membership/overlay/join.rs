@@ -128,7 +128,8 @@ impl Overlay {
             self.remember(Aged { contact, age: u16::MAX / 4 });
         }
         if self.passive.ids().count() > known && self.is_lonely() {
-            self.next_fill = self.next_fill.min(now.plus_ms(self.config.fill_ms_min));
+            // Not sooner than the pause, which grows while nobody answers.
+            self.next_fill = self.next_fill.min(now.plus_ms(self.fill_pause_ms));
         }
     }
 

@@ -43,6 +43,8 @@ pub enum OverlayInput {
         contact: Contact,
         /// The address that we dialled, if we did.
         dialed: Option<String>,
+        /// No path of the overlay leads to it: link to it, whatever must give way.
+        apart: bool,
     },
     /// A peer has no link any more.
     LinkClosed(NodeId),
@@ -54,8 +56,6 @@ pub enum OverlayInput {
     Claimed(NodeId),
     /// Others that could become neighbours.
     Candidates(Vec<Contact>),
-    /// A living member that no path of the overlay leads to: link to it, whatever must give way.
-    Bridge(Contact),
     /// A member is gone.
     Gone(NodeId),
     /// Time has passed.
@@ -219,7 +219,10 @@ impl Overlay {
     /// Takes in what happened, and says what to do.
     pub fn handle(&mut self, input: OverlayInput, now: Time, fx: &mut Vec<OverlayEffect>) {
         match input {
-            OverlayInput::LinkOpen { contact, dialed } => self.on_open(contact, dialed, now, fx),
+            OverlayInput::LinkOpen { contact, dialed, apart } => {
+                let reason = if apart { Reason::Bridge } else { Reason::Fill };
+                self.on_open(contact, dialed, reason, now, fx);
+            }
             OverlayInput::LinkClosed(peer) => self.on_closed(peer, now, fx),
             OverlayInput::DialFailed(address) => self.on_dial_failed(&address, now),
             OverlayInput::Message(from, message) => self.on_message(from, message, now, fx),
@@ -229,7 +232,6 @@ impl Overlay {
                 }
             }
             OverlayInput::Candidates(contacts) => self.on_candidates(contacts, now),
-            OverlayInput::Bridge(contact) => self.ask(contact, Reason::Bridge, now, fx),
             OverlayInput::Gone(id) => self.passive.remove(id),
             OverlayInput::Tick => self.check_asked(now),
         }
@@ -258,7 +260,14 @@ impl Overlay {
         }
     }
 
-    fn on_open(&mut self, contact: Contact, dialed: Option<String>, now: Time, fx: &mut Vec<OverlayEffect>) {
+    fn on_open(
+        &mut self,
+        contact: Contact,
+        dialed: Option<String>,
+        reason: Reason,
+        now: Time,
+        fx: &mut Vec<OverlayEffect>,
+    ) {
         let id = contact.id;
         self.open.insert(id, contact.address.clone());
         if let Some(address) = &dialed {
@@ -269,14 +278,17 @@ impl Overlay {
         }
         if let Some(asked) = self.asked.get_mut(&id) {
             asked.dialing = false;
+            if reason == Reason::Bridge {
+                asked.reason = reason;
+            }
             asked.deadline = now.plus_ms(self.config.reply_ms);
             let urgent = asked.reason == Reason::Bridge || self.active.is_empty();
             fx.push(OverlayEffect::Send(id, self.request(urgent)));
         } else if dialed.is_some() && self.is_lonely() {
             self.next_join = now.plus_ms(self.config.reply_ms);
             fx.push(OverlayEffect::Send(id, OverlayMessage::Join));
-        } else if dialed.is_some() && self.has_room() {
-            self.ask(contact, Reason::Fill, now, fx);
+        } else if dialed.is_some() && (reason == Reason::Bridge || self.has_room()) {
+            self.ask(contact, reason, now, fx);
         }
     }
 
@@ -357,7 +369,8 @@ impl Overlay {
         let Some(address) = self.open.get(&from) else { return };
         let contact = Contact { id: from, address: address.clone() };
         let mutual = self.asked.remove(&from);
-        let fits = self.has_room() && !self.makes_triangle(neighbors);
+        // Places may be reserved for those who never answer; whoever has no neighbour takes the first that offers itself.
+        let fits = self.is_lonely() || (self.has_room() && !self.makes_triangle(neighbors));
         let accepted = mutual.is_some() || urgent || self.is_neighbor(from) || fits;
         let neighbors = self.active.keys().copied().collect();
         fx.push(OverlayEffect::Send(from, OverlayMessage::NeighborReply { accepted, neighbors }));
@@ -420,10 +433,9 @@ impl Overlay {
         self.fill_pause_ms = self.config.fill_ms_min;
         self.tried.clear();
         self.next_fill = self.next_fill.min(now);
-        if self.active.insert(id, contact.clone()).is_none() {
-            self.counters.up += 1;
-            fx.push(OverlayEffect::Up(id));
-        }
+        // One that asks although it is a neighbour has lost what it knew of us: it is told again.
+        self.counters.up += u64::from(self.active.insert(id, contact.clone()).is_none());
+        fx.push(OverlayEffect::Up(id));
         while self.active.len() > self.config.active {
             let others = self.active.keys().copied().filter(|other| *other != id).collect();
             let Some(other) = pick(others, 1, &mut self.rng).pop() else { return };
