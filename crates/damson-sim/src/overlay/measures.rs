@@ -188,12 +188,21 @@ impl Row {
             sent_s: (message.sent.0 - begun.0) as f64 / 1e6,
             reliability_pct: 100.0 * reached(message, lifetimes, 0..count(lifetimes), closes),
             of_giant: in_giant.then(|| reached(message, lifetimes, giant(), closes)),
-            rmr: (deliveries > 0).then(|| message.payloads as f64 / deliveries as f64 - 1.0),
+            rmr: redundancy(message.payloads, deliveries),
             ldh: timely().map(|(_, d)| d.round).max().unwrap_or(0),
             last_ms: f64::from(timely().map(|(_, d)| d.after_us).max().unwrap_or(0)) / 1e3,
             farthest_ms: message.farthest_us as f64 / 1e3,
             eccentricity: message.eccentricity,
         }
+    }
+}
+
+/// No payload, none redundant: all may have come by anti-entropy.
+fn redundancy(payloads: u64, deliveries: usize) -> Option<f64> {
+    match (payloads, deliveries) {
+        (0, 0) => Some(0.0),
+        (_, 0) => None,
+        _ => Some(payloads as f64 / deliveries as f64 - 1.0),
     }
 }
 
@@ -296,6 +305,13 @@ mod tests {
         assert_eq!(row.of_giant, Some(1.0));
         assert_eq!(row.rmr, Some(1.0), "six payloads for three deliveries");
         assert_eq!((row.ldh, row.last_ms, row.farthest_ms), (3, 4.0, 1.5));
+    }
+
+    #[test]
+    fn without_any_payload_none_is_redundant() {
+        assert_eq!(redundancy(0, 0), Some(0.0));
+        assert_eq!(redundancy(3, 0), None, "sent to the dead");
+        assert_eq!(redundancy(6, 4), Some(0.5));
     }
 
     #[test]
