@@ -1,14 +1,16 @@
 //! The operating system's clocks and entropy: the only place where they are read.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use damson_core::time::{Now, Time};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use ring::rand::{SecureRandom, SystemRandom};
+use tokio::time::Instant;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OsClock {
+    /// Tokio's, so that tests which pause its time pause the node's too.
     started: Instant,
 }
 

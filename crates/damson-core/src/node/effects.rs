@@ -6,7 +6,7 @@ use damson_crdt::{Actor, Digest, Key, Life, NodeId};
 use crate::membership::MemberState;
 use crate::persist::Row;
 use crate::scope::ScopeName;
-use crate::wire::Refusal;
+use crate::wire::{self, Refusal};
 
 /// A link, as the driver numbers them. Numbers are not used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +19,21 @@ pub enum Lane {
     Urgent,
     /// Deltas and transfers.
     Bulk,
+}
+
+impl Lane {
+    /// The lane in which a node sends a frame like this, as its first bytes tell: a receiver that cannot take all at once
+    /// does right to take the urgent ones first. What is unknown is bulk.
+    pub fn of(frame: &[u8]) -> Self {
+        match wire::numbers(frame) {
+            // Push, Bye, Have, Vector.
+            Some((7 | 9 | 11 | 13, _)) | None => Self::Bulk,
+            // A part of a transfer.
+            Some((8, Some(4) | None)) => Self::Bulk,
+            Some((0..=12, _)) => Self::Urgent,
+            Some(_) => Self::Bulk,
+        }
+    }
 }
 
 /// Something happened outside.
@@ -180,4 +195,38 @@ pub enum Event {
     },
     /// Our clock is further than `max_clock_drift` from those of most neighbours (`true`), or no longer.
     ClockSuspect(bool),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Beat, Message, SyncMessage};
+
+    #[test]
+    fn probes_and_requests_are_told_from_what_carries_operations_by_their_first_bytes() {
+        let beat = Beat { nonce: 1 << 40, wall_ms: 2, digest: [3; 16], neighbor: Some(true) };
+        let part = SyncMessage::Chunk { session: 1, transfer: 2, number: 3, body: vec![4; 300] };
+        let push = Message::Push { scope: "app".parse().unwrap(), batches: vec![1; 300], round: 1 };
+        let bulk = [push, Message::Sync(part), Message::Bye, Message::Have(vec![]), Message::Vector(vec![5])];
+        for message in bulk {
+            assert_eq!(Lane::of(&message.encode()), Lane::Bulk, "{message:?}");
+        }
+        let next = SyncMessage::Next { session: 1, transfer: 2, number: 3 };
+        let urgent = [
+            Message::Refuse(Refusal::Oneself),
+            Message::Ping(beat, Some(vec![])),
+            Message::Pong(beat, None),
+            Message::PingRequest { nonce: 1, target: NodeId([2; 16]) },
+            Message::PingVouch { nonce: 1, target: NodeId([2; 16]) },
+            Message::Sync(SyncMessage::Equal),
+            Message::Sync(next),
+            Message::Graft(vec![]),
+        ];
+        for message in urgent {
+            assert_eq!(Lane::of(&message.encode()), Lane::Urgent, "{message:?}");
+        }
+        for unknown in [&b""[..], &[0x82], &[0x82, 0x18, 99, 0x80], &[0xff; 9]] {
+            assert_eq!(Lane::of(unknown), Lane::Bulk);
+        }
+    }
 }

@@ -205,6 +205,16 @@ impl Message {
     }
 }
 
+/// The number of a frame's message, and that of the message within when there is one, without reading the rest.
+pub(crate) fn numbers(frame: &[u8]) -> Option<(u32, Option<u32>)> {
+    let mut d = minicbor::Decoder::new(frame);
+    d.array().ok()?;
+    let outer = d.u32().ok()?;
+    d.array().ok()?;
+    let mut inner = || d.array().and_then(|_| d.u32()).ok();
+    Some((outer, inner()))
+}
+
 impl<C> Encode<C> for ScopeName {
     fn encode<W: minicbor::encode::Write>(
         &self,

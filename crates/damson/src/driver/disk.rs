@@ -33,7 +33,7 @@ pub struct Ticket(pub(crate) u64);
 
 /// How often written rows are flushed under [`Sync::Interval`].
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
-/// Rows that may wait for the disk before links are read no further.
+/// Rows that may wait for the disk before what links bring has to wait.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
 /// Rows that one commit takes at most, so that writers are acknowledged steadily.
 const COMMIT_BYTES_MAX: u64 = 8 << 20;
@@ -118,9 +118,14 @@ impl Disk {
         failure.or_else(|| ended.then(|| "the disk thread has ended".into()))
     }
 
+    /// Is the queue short enough to take more?
+    pub fn has_room_now(&self) -> bool {
+        self.queued.load(Ordering::Relaxed) < QUEUE_BYTES_MAX || self.done.borrow().failure.is_some()
+    }
+
     /// Waits until the queue is short enough to take more.
     pub async fn has_room(&self) {
-        if self.queued.load(Ordering::Relaxed) < QUEUE_BYTES_MAX {
+        if self.has_room_now() {
             return;
         }
         let mut done = self.done.clone();

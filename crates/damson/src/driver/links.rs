@@ -1,15 +1,22 @@
 //! The tasks of links: dial, read, end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use damson_core::crdt::NodeId;
 use damson_core::node::{Input, Lane as CoreLane, LinkId};
+use tokio::sync::mpsc;
 
 use super::Driver;
+use super::held::Held;
 use crate::transport::{Lane, Link};
 
 /// Frames that are handed to the node under one lock.
 const FRAMES_AT_ONCE: usize = 64;
+/// A link of which too much waits for the disk is not read; but each such time one frame is taken all the same. So its peer
+/// counts as heard, and what comes behind is read in the end, probes too. Half of liveness's period.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl From<CoreLane> for Lane {
     fn from(lane: CoreLane) -> Self {
@@ -41,7 +48,6 @@ pub(super) async fn dial(driver: Arc<Driver>, address: String) {
 
 /// Reads a link until it ends.
 pub(super) async fn run(driver: Arc<Driver>, mut link: Link, dialed: Option<String>) {
-    let mut stopping = driver.stopping.subscribe();
     let id = {
         let mut state = driver.state.lock();
         let id = LinkId(state.next_link);
@@ -50,19 +56,39 @@ pub(super) async fn run(driver: Arc<Driver>, mut link: Link, dialed: Option<Stri
         id
     };
     driver.input([Input::LinkUp { link: id, peer: NodeId(link.peer), dialed }]);
-    let mut frames = Vec::with_capacity(FRAMES_AT_ONCE);
-    loop {
-        // What comes in is written to disk: a slow disk slows the reading, so that rows do not pile up in memory.
-        driver.disk.has_room().await;
-        let count = tokio::select! {
-            count = link.incoming.recv_many(&mut frames, FRAMES_AT_ONCE) => count,
-            _ = stopping.wait_for(|stop| *stop) => 0,
-        };
-        if count == 0 {
-            break;
-        }
-        driver.input(frames.drain(..).map(|frame| Input::Frame { link: id, frame }));
-    }
+    read(&driver, id, &mut link.incoming).await;
     driver.state.lock().links.remove(&id);
     driver.input([Input::LinkDown { link: id }]);
+}
+
+/// Hands the node what comes over a link, until the link or the driver ends.
+async fn read(driver: &Arc<Driver>, link: LinkId, incoming: &mut mpsc::Receiver<Bytes>) {
+    let mut stopping = driver.stopping.subscribe();
+    let hand_in = |frame| Input::Frame { link, frame };
+    let mut frames = Vec::with_capacity(FRAMES_AT_ONCE);
+    let mut held = Held::default();
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stop| *stop) => return,
+            () = driver.disk.has_room(), if !held.is_empty() => {
+                driver.input(held.release(FRAMES_AT_ONCE).map(hand_in));
+            }
+            () = tokio::time::sleep(PATIENCE), if held.is_full() => driver.input(held.release(1).map(hand_in)),
+            count = incoming.recv_many(&mut frames, FRAMES_AT_ONCE), if !held.is_full() => {
+                if count == 0 {
+                    break;
+                }
+                let wait = !held.is_empty() || !driver.disk.has_room_now();
+                let (now, later): (Vec<_>, Vec<_>) =
+                    frames.drain(..).partition(|frame| !wait || CoreLane::of(frame) == CoreLane::Urgent);
+                later.into_iter().for_each(|frame| held.hold(frame));
+                driver.input(now.into_iter().map(hand_in));
+            }
+        }
+    }
+    // The peer has sent them, and takes them for delivered: they are not many enough to wait any longer.
+    while !held.is_empty() {
+        driver.input(held.release(FRAMES_AT_ONCE).map(hand_in));
+    }
 }

@@ -11,7 +11,10 @@
 //! ```
 
 mod disk;
+mod held;
 mod links;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
