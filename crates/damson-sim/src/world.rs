@@ -532,7 +532,7 @@ impl<'a> World<'a> {
         self.trace.note(self.now.0, at, "send", &frame);
         let Some(end) = self.network.ends.get(&link) else { return };
         let (there, peer) = (end.other, end.peer);
-        if self.network.awaited == Some((at, peer)) && lane == Lane::Bulk && is_part(&frame) {
+        if self.network.awaited == Some((at, peer)) && lane == Lane::Transfer && is_part(&frame) {
             self.network.awaited = None;
         }
         let Weather { loss, doubled, .. } = self.network.weather;

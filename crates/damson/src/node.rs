@@ -148,7 +148,7 @@ impl Node {
     /// What happened since the start.
     pub fn counters(&self) -> Counters {
         let transport = self.inner.transport.as_deref();
-        self.inner.driver.look(|node, _| Counters::of(node, transport, self.inner.driver.dropped()))
+        self.inner.driver.look(|node, _| Counters::of(node, transport, &self.inner.driver))
     }
 
     /// Leaves the cluster, makes everything durable and leaves the mark of a clean stop. Writes are refused from now on.

@@ -12,6 +12,7 @@ use damson_core::scope::ScopeName;
 use damson_core::sync::SyncCounters;
 use damson_core::time::Now;
 
+use crate::driver::Driver;
 use crate::transport::TransportCounters;
 
 /// How a node is.
@@ -127,8 +128,10 @@ pub struct Counters {
     pub links_refused: u64,
     /// Frames over the limit.
     pub frames_oversized: u64,
-    /// Frames dropped because a link's queue was full; anti-entropy brings what they said.
+    /// Frames that were not sent because they are over the limit.
     pub frames_dropped: u64,
+    /// Links that were closed because their peer read more slowly than we wrote.
+    pub links_expelled: u64,
 }
 
 impl Status {
@@ -198,7 +201,7 @@ impl ScopeInfo {
 }
 
 impl Counters {
-    pub(crate) fn of(node: &Core, transport: Option<&TransportCounters>, frames_dropped: u64) -> Self {
+    pub(crate) fn of(node: &Core, transport: Option<&TransportCounters>, driver: &Driver) -> Self {
         let load = |pick: fn(&TransportCounters) -> u64| transport.map_or(0, pick);
         Self {
             node: node.counters(),
@@ -212,7 +215,8 @@ impl Counters {
                     [&t.refused_handshake, &t.refused_timeout, &t.refused_secret, &t.refused_not_allowed];
                 all.into_iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
             }),
-            frames_dropped,
+            frames_dropped: driver.dropped(),
+            links_expelled: driver.expelled(),
             frames_oversized: load(|t| t.oversized.load(Ordering::Relaxed)),
         }
     }

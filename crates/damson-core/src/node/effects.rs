@@ -17,8 +17,10 @@ pub struct LinkId(pub u64);
 pub enum Lane {
     /// Greetings, probes, requests: small and rare.
     Urgent,
-    /// Deltas and transfers.
+    /// Deltas.
     Bulk,
+    /// Parts of state transfers: large, asked for one by one, and neither in front of deltas nor behind all of them.
+    Transfer,
 }
 
 impl Lane {
@@ -28,8 +30,8 @@ impl Lane {
         match wire::numbers(frame) {
             // Push, Bye, Have, Vector.
             Some((7 | 9 | 11 | 13, _)) | None => Self::Bulk,
-            // A part of a transfer.
-            Some((8, Some(4) | None)) => Self::Bulk,
+            Some((8, Some(4))) => Self::Transfer,
+            Some((8, None)) => Self::Bulk,
             Some((0..=12, _)) => Self::Urgent,
             Some(_) => Self::Bulk,
         }
@@ -207,7 +209,8 @@ mod tests {
         let beat = Beat { nonce: 1 << 40, wall_ms: 2, digest: [3; 16], neighbor: Some(true) };
         let part = SyncMessage::Chunk { session: 1, transfer: 2, number: 3, body: vec![4; 300] };
         let push = Message::Push { scope: "app".parse().unwrap(), batches: vec![1; 300], round: 1 };
-        let bulk = [push, Message::Sync(part), Message::Bye, Message::Have(vec![]), Message::Vector(vec![5])];
+        assert_eq!(Lane::of(&Message::Sync(part).encode()), Lane::Transfer);
+        let bulk = [push, Message::Bye, Message::Have(vec![]), Message::Vector(vec![5])];
         for message in bulk {
             assert_eq!(Lane::of(&message.encode()), Lane::Bulk, "{message:?}");
         }

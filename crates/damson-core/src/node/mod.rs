@@ -484,8 +484,8 @@ impl Node {
         for effect in effects {
             match effect {
                 SyncEffect::Send(peer, message) => {
-                    let bulk = matches!(message, crate::wire::SyncMessage::Chunk { .. });
-                    let lane = if bulk { Lane::Bulk } else { Lane::Urgent };
+                    let part = matches!(message, crate::wire::SyncMessage::Chunk { .. });
+                    let lane = if part { Lane::Transfer } else { Lane::Urgent };
                     self.send(peer, lane, &Message::Sync(message), fx);
                 }
                 SyncEffect::Synced(peer) => self.compared_with(peer),

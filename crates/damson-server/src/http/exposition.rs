@@ -129,6 +129,11 @@ impl Page {
         let received: Series<'_> = (&[("direction", "in")], counters.bytes_in);
         let sent: Series<'_> = (&[("direction", "out")], counters.bytes_out);
         self.counter("damson_peer_bytes_total", "Bytes on links between nodes.", &[received, sent]);
+        self.counter(
+            "damson_links_expelled_total",
+            "Links closed because their peer read too slowly.",
+            &[(&[], counters.links_expelled)],
+        );
         let node = counters.node;
         let refused: [Series<'_>; 8] = [
             (&[("cause", "malformed_frame")], node.malformed),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use damson_core::crdt::NodeId;
 use damson_core::node::{Input, Lane as CoreLane, LinkId};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-use super::Driver;
 use super::held::Held;
+use super::{Driver, OpenLink};
 use crate::transport::{Lane, Link};
 
 /// Frames that are handed to the node under one lock.
@@ -23,6 +23,7 @@ impl From<CoreLane> for Lane {
         match lane {
             CoreLane::Urgent => Self::Urgent,
             CoreLane::Bulk => Self::Bulk,
+            CoreLane::Transfer => Self::Transfer,
         }
     }
 }
@@ -48,15 +49,19 @@ pub(super) async fn dial(driver: Arc<Driver>, address: String) {
 
 /// Reads a link until it ends.
 pub(super) async fn run(driver: Arc<Driver>, mut link: Link, dialed: Option<String>) {
+    let expelled = Arc::new(Notify::new());
     let id = {
         let mut state = driver.state.lock();
         let id = LinkId(state.next_link);
         state.next_link += 1;
-        state.links.insert(id, link.sender);
+        state.links.insert(id, OpenLink { sender: link.sender, expelled: expelled.clone() });
         id
     };
     driver.input([Input::LinkUp { link: id, peer: NodeId(link.peer), dialed }]);
-    read(&driver, id, &mut link.incoming).await;
+    tokio::select! {
+        () = read(&driver, id, &mut link.incoming) => {}
+        () = expelled.notified() => return,
+    }
     driver.state.lock().links.remove(&id);
     driver.input([Input::LinkDown { link: id }]);
 }

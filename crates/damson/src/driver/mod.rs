@@ -5,6 +5,9 @@
 //! rows leave in the order in which the node issued them. Nothing is waited for under the lock: frames go into the
 //! queues of links, rows into the queue of the disk's thread.
 //!
+//! A frame that the node has sent counts as delivered while its link is up: trees and announcements rely on it. So a link
+//! whose queue is full is closed at once, and both ends repair as after any other loss.
+//!
 //! ```text
 //!   readers, timer, callers --> [ lock: node ] --> queues of links --> writers
 //!                                            `--> queue of rows  --> disk thread --> tickets
@@ -48,15 +51,25 @@ pub(crate) struct Driver {
     /// The deadline may have moved.
     moved: Notify,
     stopping: watch::Sender<bool>,
-    /// Frames that found their link's queue full.
+    /// Frames over the limit, which no link takes.
     dropped: AtomicU64,
+    /// Links that were closed because their queue was full.
+    expelled: AtomicU64,
 }
 
 struct State {
     node: Core,
-    links: BTreeMap<LinkId, LinkSender>,
+    links: BTreeMap<LinkId, OpenLink>,
     next_link: u64,
+    /// Links that were closed because their queue was full, and of which the node has not heard yet.
+    full: Vec<LinkId>,
     stopped: bool,
+}
+
+struct OpenLink {
+    sender: LinkSender,
+    /// Tells the link's reader to end.
+    expelled: Arc<Notify>,
 }
 
 impl Driver {
@@ -68,8 +81,15 @@ impl Driver {
         disk: Disk,
         transport: Arc<dyn Transport>,
     ) -> Arc<Self> {
+        let state = State {
+            node,
+            links: BTreeMap::new(),
+            next_link: 1,
+            full: Vec::new(),
+            stopped: false,
+        };
         let driver = Arc::new(Self {
-            state: Mutex::new(State { node, links: BTreeMap::new(), next_link: 1, stopped: false }),
+            state: Mutex::new(state),
             clock,
             disk,
             transport,
@@ -78,6 +98,7 @@ impl Driver {
             moved: Notify::new(),
             stopping: watch::Sender::new(false),
             dropped: AtomicU64::new(0),
+            expelled: AtomicU64::new(0),
         });
         driver.carry_out(&mut driver.state.lock(), effects);
         tokio::spawn(accept(driver.clone()));
@@ -99,6 +120,10 @@ impl Driver {
 
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    pub fn expelled(&self) -> u64 {
+        self.expelled.load(Ordering::Relaxed)
     }
 
     pub fn transport(&self) -> &dyn Transport {
@@ -184,23 +209,30 @@ impl Driver {
         self.moved.notify_one();
     }
 
-    fn carry_out(self: &Arc<Self>, state: &mut State, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Send { link, lane, frame } => self.send(state, link, lane, frame),
-                Effect::Dial { address } => _ = tokio::spawn(links::dial(self.clone(), address)),
-                Effect::Close { link } => {
-                    if let Some(sender) = state.links.remove(&link) {
-                        sender.close();
-                    }
+    /// Carries out effects, and those of what they lead to.
+    fn carry_out(self: &Arc<Self>, state: &mut State, mut effects: Vec<Effect>) {
+        loop {
+            effects.drain(..).for_each(|effect| self.carry_out_one(state, effect));
+            let Some(link) = state.full.pop() else { break };
+            state.node.handle(Input::LinkDown { link }, self.clock.now(), &mut effects);
+        }
+    }
+
+    fn carry_out_one(self: &Arc<Self>, state: &mut State, effect: Effect) {
+        match effect {
+            Effect::Send { link, lane, frame } => self.send(state, link, lane, frame),
+            Effect::Dial { address } => _ = tokio::spawn(links::dial(self.clone(), address)),
+            Effect::Close { link } => {
+                if let Some(open) = state.links.remove(&link) {
+                    open.sender.close();
                 }
-                Effect::Persist { scope, ticket, rows } => {
-                    self.disk.persist(scope.as_ref(), Ticket(ticket), rows)
-                }
-                Effect::AwaitDisk { ticket } => _ = tokio::spawn(await_disk(self.clone(), Ticket(ticket))),
-                Effect::Changed { scope, keys } => self.watchers.changed(&scope, &keys),
-                Effect::Event(event) => self.tell(event),
             }
+            Effect::Persist { scope, ticket, rows } => {
+                self.disk.persist(scope.as_ref(), Ticket(ticket), rows)
+            }
+            Effect::AwaitDisk { ticket } => _ = tokio::spawn(await_disk(self.clone(), Ticket(ticket))),
+            Effect::Changed { scope, keys } => self.watchers.changed(&scope, &keys),
+            Effect::Event(event) => self.tell(event),
         }
     }
 
@@ -211,16 +243,27 @@ impl Driver {
         lane: damson_core::node::Lane,
         frame: bytes::Bytes,
     ) {
-        let Some(sender) = state.links.get(&link) else { return };
-        if let Err(error) = sender.try_send(lane.into(), frame) {
-            // The peer is slower than we write, or gone. What is dropped here comes by anti-entropy.
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            if matches!(error, SendError::TooLarge { .. }) {
+        let Some(open) = state.links.get(&link) else { return };
+        match open.sender.try_send(lane.into(), frame) {
+            Ok(()) => {}
+            Err(SendError::Full) => self.expel(state, link),
+            // The link is ending, and the node hears of it from the reader.
+            Err(SendError::Closed) => tracing::debug!(link = link.0, "a frame for a link that has ended"),
+            Err(error @ SendError::TooLarge { .. }) => {
+                // Another link would not take it either.
+                self.dropped.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(link = link.0, %error, "a frame is over the limit and is not sent");
-            } else {
-                tracing::debug!(link = link.0, %error, "frame dropped");
             }
         }
+    }
+
+    fn expel(&self, state: &mut State, link: LinkId) {
+        let Some(open) = state.links.remove(&link) else { return };
+        open.sender.abort();
+        open.expelled.notify_one();
+        state.full.push(link);
+        self.expelled.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(link = link.0, "a peer reads more slowly than we write: its link is closed");
     }
 
     fn tell(&self, event: Event) {

@@ -10,7 +10,7 @@ use damson_core::crdt::NodeId;
 use damson_core::node::{Boot, Config};
 use damson_core::persist::Row;
 use damson_core::replica::Slot;
-use damson_core::wire::{Beat, Message};
+use damson_core::wire::{Beat, Message, SyncMessage};
 use damson_store::{Durability, LoadReport, MemoryStore, Store, StoreError, Visit};
 use parking_lot::{Condvar, Mutex};
 
@@ -251,4 +251,53 @@ async fn what_waited_for_the_disk_is_not_lost_when_its_link_ends() {
     settled().await;
     assert_eq!(keys(&driver), 6);
     gate.shut(false);
+}
+
+/// A lane of four parts of a transfer.
+fn narrow() -> LinkLimits {
+    LinkLimits { frame_bytes_max: 1 << 20, queue_bytes_max: 1 << 20, ..LinkLimits::default() }
+}
+
+fn send(driver: &Arc<Driver>, link: u64, frames: usize) {
+    let frame = value(64 << 10);
+    let send =
+        |_| Effect::Send { link: LinkId(link), lane: damson_core::node::Lane::Bulk, frame: frame.clone() };
+    driver.change(|_, _, fx| fx.extend((0..frames).map(send)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_read_loses_its_link_at_once_and_the_others_are_served() {
+    let (driver, application, _) = start(narrow()).await;
+    let slow = Peer::meet(&driver, &application, 2).await;
+    let good = Peer::meet(&driver, &application, 3).await;
+    send(&driver, 1, 17);
+    send(&driver, 2, 3);
+    assert!(!slow.is_linked(&driver), "the node knows before anything else happens");
+    assert!(good.is_linked(&driver));
+    assert_eq!(driver.expelled(), 1);
+    assert_eq!(slow.wire.next_to_send().await, None, "what was queued is forgotten");
+    for _ in 0..3 {
+        while good.next().await.len() != 64 << 10 {}
+    }
+    settled().await;
+    assert!(driver.state.lock().links.len() == 1 && good.is_linked(&driver));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transfer_to_a_slow_reader_that_asks_again_and_again_does_not_close_its_link() {
+    let (driver, application, _) = start(narrow()).await;
+    (0..64).for_each(|n| put(&driver, &format!("key {n}"), 64 << 10));
+    let mut peer = Peer::meet(&driver, &application, 2).await;
+    while peer.node.replica(&scope()).is_none_or(|replica| replica.keys() < 64) {
+        let frame = peer.next().await;
+        let mut effects = Vec::new();
+        peer.node.handle(Input::Frame { link: LinkId(1), frame }, peer.clock.now(), &mut effects);
+        for effect in effects {
+            let Effect::Send { frame, .. } = effect else { continue };
+            let next = matches!(Message::decode(&frame), Ok(Message::Sync(SyncMessage::Next { .. })));
+            (0..if next { 10 } else { 1 }).for_each(|_| peer.wire.receive(frame.clone()).unwrap());
+            settled().await;
+        }
+    }
+    assert_eq!((driver.expelled(), peer.is_linked(&driver)), (0, true));
 }

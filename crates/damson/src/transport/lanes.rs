@@ -1,4 +1,5 @@
-//! What waits to be sent on one link: two bounded queues, of which the urgent one is always emptied first.
+//! What waits to be sent on one link: three bounded queues. The urgent one is always emptied first; the other two take turns by
+//! bytes, so that neither many small frames nor a few large ones hold up the others.
 
 use std::collections::VecDeque;
 
@@ -8,7 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use super::LinkLimits;
 
-/// Which of a link's two queues a frame waits in.
+/// Which of a link's three queues a frame waits in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// Small frames that must not wait, such as liveness probes. They overtake all queued bulk frames; only what is
@@ -16,6 +17,9 @@ pub enum Lane {
     Urgent,
     /// Everything else.
     Bulk,
+    /// Parts of a state transfer, which the peer asks for one by one, and again when one is late. A frame that waits here
+    /// already is not queued twice: copies would fill the lane of a slow link that is well.
+    Transfer,
 }
 
 /// Why a frame was not queued. The link is as it was, and the frame was not sent and will not be.
@@ -55,13 +59,25 @@ pub(super) struct Lanes {
     queues: Mutex<Queues>,
     /// Wakes the emptying task when there is something for it, or when the lanes are closed.
     filled: Notify,
-    closed: watch::Sender<bool>,
+    closing: watch::Sender<Closing>,
+}
+
+/// How a link's end was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Closing {
+    NotYet,
+    /// What is queued is still sent.
+    Gently,
+    AtOnce,
 }
 
 #[derive(Default)]
 struct Queues {
     urgent: Queue,
     bulk: Queue,
+    transfer: Queue,
+    /// Bytes that the bulk queue has had more than the transfer queue since both have something.
+    bulk_lead: i64,
     closed: bool,
 }
 
@@ -73,7 +89,8 @@ struct Queue {
 
 impl Lanes {
     pub(super) fn new(limits: LinkLimits) -> Lanes {
-        Lanes { limits, queues: Mutex::default(), filled: Notify::new(), closed: watch::Sender::new(false) }
+        let closing = watch::Sender::new(Closing::NotYet);
+        Lanes { limits, queues: Mutex::default(), filled: Notify::new(), closing }
     }
 
     pub(super) fn push(&self, lane: Lane, frame: Bytes) -> Result<(), SendError> {
@@ -89,6 +106,8 @@ impl Lanes {
         let queue = match lane {
             Lane::Urgent => &mut queues.urgent,
             Lane::Bulk => &mut queues.bulk,
+            Lane::Transfer if queues.transfer.frames.contains(&frame) => return Ok(()),
+            Lane::Transfer => &mut queues.transfer,
         };
         queue.push(frame, &self.limits)?;
         drop(queues);
@@ -125,30 +144,54 @@ impl Lanes {
     /// Accepts no more; what is queued can still be taken.
     pub(super) fn close(&self) {
         self.queues.lock().closed = true;
-        self.closed.send_replace(true);
-        self.filled.notify_one();
+        self.set_closing(Closing::Gently);
     }
 
     /// Accepts no more and forgets what is queued.
     pub(super) fn kill(&self) {
         *self.queues.lock() = Queues { closed: true, ..Queues::default() };
-        self.close();
+        self.set_closing(Closing::AtOnce);
     }
 
     /// Waits until the lanes are closed.
     pub(super) async fn closed(&self) {
+        self.reached(Closing::Gently).await;
+    }
+
+    /// Waits until what was queued has been forgotten.
+    pub(super) async fn killed(&self) {
+        self.reached(Closing::AtOnce).await;
+    }
+
+    fn set_closing(&self, closing: Closing) {
+        self.closing.send_modify(|now| *now = closing.max(*now));
+        self.filled.notify_one();
+    }
+
+    async fn reached(&self, closing: Closing) {
         // An error would mean that the sender is gone, and we hold it.
-        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+        let _ = self.closing.subscribe().wait_for(|now| *now >= closing).await;
     }
 }
 
 impl Queues {
     fn is_empty(&self) -> bool {
-        self.urgent.frames.is_empty() && self.bulk.frames.is_empty()
+        [&self.urgent, &self.bulk, &self.transfer].iter().all(|queue| queue.frames.is_empty())
     }
 
     fn pop(&mut self) -> Option<Bytes> {
-        self.urgent.pop().or_else(|| self.bulk.pop())
+        if let Some(frame) = self.urgent.pop() {
+            return Some(frame);
+        }
+        if self.bulk.frames.is_empty() || self.transfer.frames.is_empty() {
+            self.bulk_lead = 0;
+            return self.bulk.pop().or_else(|| self.transfer.pop());
+        }
+        let bulk = self.bulk_lead <= 0;
+        let frame = if bulk { self.bulk.pop() } else { self.transfer.pop() }?;
+        let bytes = i64::try_from(frame.len()).expect("a frame in memory");
+        self.bulk_lead += if bulk { bytes } else { -bytes };
+        Some(frame)
     }
 }
 
@@ -218,6 +261,36 @@ mod tests {
         assert_eq!(lanes.take(&mut taken, 1), Taken::Frames);
         assert_eq!(taken.len(), 1);
         lanes.push(Lane::Bulk, Bytes::from_static(&[3; 8])).unwrap();
+    }
+
+    #[test]
+    fn parts_of_a_transfer_and_small_frames_take_turns_by_bytes() {
+        let lanes = Lanes::new(LinkLimits::default());
+        for _ in 0..100 {
+            lanes.push(Lane::Bulk, Bytes::from_static(b"push")).unwrap();
+        }
+        lanes.push(Lane::Transfer, Bytes::from_static(&[1; 40])).unwrap();
+        lanes.push(Lane::Transfer, Bytes::from_static(&[2; 40])).unwrap();
+        let mut taken = Vec::new();
+        lanes.take(&mut taken, usize::MAX);
+        let parts: Vec<usize> = (0..102).filter(|at| taken[*at].len() == 40).collect();
+        assert_eq!(
+            parts,
+            [1, 12],
+            "one push, a part, ten pushes that make up for it, one more, and the next part"
+        );
+    }
+
+    #[test]
+    fn a_part_that_is_asked_for_again_while_it_waits_is_not_queued_twice() {
+        let lanes = lanes();
+        for _ in 0..9 {
+            lanes.push(Lane::Transfer, Bytes::from_static(b"part 1")).unwrap();
+        }
+        lanes.push(Lane::Transfer, Bytes::from_static(b"pt 2")).unwrap();
+        let mut taken = Vec::new();
+        lanes.take(&mut taken, usize::MAX);
+        assert_eq!(taken, ["part 1", "pt 2"]);
     }
 
     #[test]

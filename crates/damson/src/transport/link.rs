@@ -42,18 +42,20 @@ pub struct LinkSender {
     lanes: Arc<LastSender>,
 }
 
-/// How much one link may hold. Memory for one link is bounded by twice `queue_bytes_max` (a lane each), plus
-/// `incoming_bytes_max`, plus about three times `frame_bytes_max` for the frames under way.
+/// How much one link may hold. Memory for one link is bounded by three times `queue_bytes_max` (a lane
+/// each), plus `incoming_bytes_max`, plus about three times `frame_bytes_max` for the frames under way.
 #[derive(Clone, Debug)]
 pub struct LinkLimits {
     /// Longest frame in bytes, sent or received; all nodes of a cluster need the same. A long frame delays urgent
     /// frames behind it for as long as it takes on the wire. Default 64 MiB (a guess: a few concurrent largest values and their
     /// framing).
     pub frame_bytes_max: usize,
-    /// Bytes that may wait in each of the two lanes; above, sending fails with [`SendError::Full`]. More rides out
-    /// longer stalls, less notices a slow peer sooner. At least `frame_bytes_max`. Default 64 MiB (a guess).
+    /// Bytes that may wait in each of the three lanes; above, sending fails with [`SendError::Full`], and a node closes the
+    /// link. More rides out longer stalls, less notices a slow peer sooner. At least `frame_bytes_max`. Default 128 MiB:
+    /// twice the longest frame, so that one which waits leaves room for others. A peer asks for one part of a transfer
+    /// (256 KiB, unless one cell is larger) at a time.
     pub queue_bytes_max: usize,
-    /// Frames that may wait in each of the two lanes. Default 8192 (a guess).
+    /// Frames that may wait in each of the three lanes. Default 65,536 (a guess).
     pub queue_frames_max: usize,
     /// Bytes received and not yet taken by the link's owner; above, reading from the wire stops. A single frame is
     /// always let through. Default 16 MiB (a guess).
@@ -90,6 +92,11 @@ impl LinkSender {
         self.lanes.0.push(lane, frame)
     }
 
+    /// Ends the link for both sides at once; what is queued is not sent.
+    pub fn abort(&self) {
+        self.lanes.0.kill();
+    }
+
     /// Ends the link for both sides. Frames queued before are still sent, for `linger` at most; none is received.
     pub fn close(&self) {
         self.lanes.0.close();
@@ -106,7 +113,7 @@ impl Default for LinkLimits {
     fn default() -> LinkLimits {
         LinkLimits {
             frame_bytes_max: 64 << 20,
-            queue_bytes_max: 64 << 20,
+            queue_bytes_max: 128 << 20,
             queue_frames_max: 65_536,
             incoming_bytes_max: 16 << 20,
             incoming_frames_max: 1024,
@@ -221,13 +228,16 @@ impl Endpoint {
         self.lanes.close();
     }
 
-    /// Completes when the owner has ended the link and `linger` has passed since.
+    /// Completes when the owner has ended the link and `linger` has passed since, or when it has ended it at once.
     pub(super) async fn given_up(&self) {
         tokio::select! {
             () = self.lanes.closed() => {}
             () = self.inbox.closed() => self.close(),
         }
-        time::sleep(self.limits.linger).await;
+        tokio::select! {
+            () = self.lanes.killed() => {}
+            () = time::sleep(self.limits.linger) => {}
+        }
     }
 
     /// What this link may hold.

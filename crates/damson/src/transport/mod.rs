@@ -15,13 +15,13 @@
 //!
 //! ```text
 //!   owner                    |  transport
-//!   LinkSender --try_send-->  lanes (urgent, bulk)  --next frames-->  wire
-//!   incoming   <--recv-----   bounded queue         <--deliver------  wire
+//!   LinkSender --try_send-->  lanes (of three kinds) --next frames-->  wire
+//!   incoming   <--recv-----   bounded queue          <--deliver------  wire
 //! ```
 //!
 //! A link ends when the owner calls [`LinkSender::close`], drops the receiver, or drops the last sender (frames
-//! already queued are still sent, for a limited time), and when the wire fails or the peer ends it (what is queued is
-//! lost).
+//! already queued are still sent, for a limited time), and when it calls [`LinkSender::abort`], the wire fails or the peer ends
+//! it (what is queued is lost).
 
 use std::pin::Pin;
 

@@ -21,7 +21,9 @@ use super::{
 pub(super) enum Ended {
     #[error("this node ended the link")]
     Here,
-    #[error("this node ended the link, and the peer did not take the rest in time")]
+    #[error(
+        "this node ended the link, and the peer did not take, or was not given the time to take, the rest"
+    )]
     Lingered,
     #[error("the peer ended the link")]
     There,
