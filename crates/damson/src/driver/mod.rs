@@ -22,6 +22,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use damson_core::node::{Effect, Event, Input, LinkId, Node as Core};
 use damson_core::replica::{Tx, WriteError};
@@ -48,7 +49,7 @@ pub(crate) struct Driver {
     transport: Arc<dyn Transport>,
     watchers: Watchers,
     events: broadcast::Sender<Event>,
-    /// The deadline may have moved.
+    /// The deadline is sooner than the timer.
     moved: Notify,
     stopping: watch::Sender<bool>,
     /// Frames over the limit, which no link takes.
@@ -63,6 +64,8 @@ struct State {
     next_link: u64,
     /// Links that were closed because their queue was full, and of which the node has not heard yet.
     full: Vec<LinkId>,
+    /// For when the timer is set.
+    timer: Time,
     stopped: bool,
 }
 
@@ -86,6 +89,7 @@ impl Driver {
             links: BTreeMap::new(),
             next_link: 1,
             full: Vec::new(),
+            timer: Time(0),
             stopped: false,
         };
         let driver = Arc::new(Self {
@@ -205,8 +209,6 @@ impl Driver {
             state.node.handle(input, self.clock.now(), &mut effects);
             self.carry_out(&mut state, std::mem::take(&mut effects));
         }
-        drop(state);
-        self.moved.notify_one();
     }
 
     /// Carries out effects, and those of what they lead to.
@@ -215,6 +217,11 @@ impl Driver {
             effects.drain(..).for_each(|effect| self.carry_out_one(state, effect));
             let Some(link) = state.full.pop() else { break };
             state.node.handle(Input::LinkDown { link }, self.clock.now(), &mut effects);
+        }
+        let deadline = state.node.deadline();
+        if deadline < state.timer {
+            state.timer = deadline;
+            self.moved.notify_one();
         }
     }
 
@@ -272,8 +279,11 @@ impl Driver {
         let _ = self.events.send(event);
     }
 
-    fn deadline(&self) -> Time {
-        self.state.lock().node.deadline()
+    /// Sets the timer anew. Says how long until it is due.
+    fn set_timer(&self) -> Duration {
+        let mut state = self.state.lock();
+        state.timer = state.node.deadline();
+        self.clock.until(state.timer)
     }
 }
 
@@ -287,7 +297,7 @@ async fn await_disk(driver: Arc<Driver>, ticket: Ticket) {
 async fn keep_time(driver: Arc<Driver>) {
     let mut stopping = driver.stopping.subscribe();
     loop {
-        let pause = driver.clock.until(driver.deadline());
+        let pause = driver.set_timer();
         tokio::select! {
             () = tokio::time::sleep(pause) => driver.input([Input::Tick]),
             () = driver.moved.notified() => {}

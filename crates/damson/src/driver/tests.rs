@@ -301,3 +301,22 @@ async fn a_transfer_to_a_slow_reader_that_asks_again_and_again_does_not_close_it
     }
     assert_eq!((driver.expelled(), peer.is_linked(&driver)), (0, true));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_write_wakes_the_timer_for_what_it_plans() {
+    let (driver, application, _) = start(LinkLimits::default()).await;
+    let mut peer = Peer::meet(&driver, &application, 2).await;
+    while !driver.look(|node, _| node.active_view().contains(&peer.id)) {
+        let frame = peer.next().await;
+        peer.handle(Input::Frame { link: LinkId(1), frame });
+        settled().await;
+    }
+    // What the greeting has planned is over, and the next probe is not yet due. The peer has not said that we are its
+    // parent in any tree, so it is told, not pushed.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let before = tokio::time::Instant::now();
+    put(&driver, "key", 1);
+    let is_told = |haves: &[damson_core::wire::Have]| haves.iter().any(|have| have.scope == scope());
+    peer.until(|message| matches!(message, Message::Have(haves) if is_told(haves))).await;
+    assert!(before.elapsed() <= Duration::from_millis(25), "{:?}", before.elapsed());
+}
