@@ -13,18 +13,17 @@ const LOGGED_MAX: usize = 8;
 /// Looks at a file until the driver stops.
 pub(super) async fn follow(path: PathBuf, any_form: bool, report: Report, config: DiscoveryConfig) {
     let mut stopping = report.stopping();
-    let mut watched = Watched { path, bytes_max: config.file_bytes_max, stamp: None, settled: false };
+    let mut watched = Watched::new(path, any_form, &config);
     let mut news = News(None);
     loop {
         // Files may hang; the runtime's threads must not.
         let looked = tokio::task::spawn_blocking(move || {
-            let found = watched.look();
+            let found = watched.listing();
             (watched, found)
         });
         let Ok((back, found)) = looked.await else { return };
         watched = back;
-        if let Some(found) = found {
-            let listing = found.map(|bytes| Listing::read(&bytes, any_form, config.addresses_max));
+        if let Some(listing) = found {
             if news.is_new(&listing) {
                 log(&watched.path.display().to_string(), &listing);
             }
@@ -43,15 +42,21 @@ pub(super) async fn follow(path: PathBuf, any_form: bool, report: Report, config
 #[derive(Debug)]
 struct Watched {
     path: PathBuf,
+    any_form: bool,
     bytes_max: u64,
+    addresses_max: usize,
     stamp: Option<(SystemTime, u64)>,
     settled: bool,
+    /// It has named somebody.
+    named_some: bool,
 }
 
 /// Why a file says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fault {
     Missing,
+    /// It names nobody, and has named some before.
+    Emptied,
     Unusable(String),
 }
 
@@ -66,6 +71,27 @@ struct Listing {
 }
 
 impl Watched {
+    fn new(path: PathBuf, any_form: bool, config: &DiscoveryConfig) -> Self {
+        let (bytes_max, addresses_max) = (config.file_bytes_max, config.addresses_max);
+        Self { path, any_form, bytes_max, addresses_max, stamp: None, settled: false, named_some: false }
+    }
+
+    /// What it says, if that may be something new.
+    fn listing(&mut self) -> Option<Result<Listing, Fault>> {
+        let found = self.look()?;
+        let listing = found.map(|bytes| Listing::read(&bytes, self.any_form, self.addresses_max));
+        Some(listing.and_then(|listing| self.unless_emptied(listing)))
+    }
+
+    /// A file that names nobody any more was cut short, or is being written: nobody means to have no contacts.
+    fn unless_emptied(&mut self, listing: Listing) -> Result<Listing, Fault> {
+        if self.named_some && listing.addresses.is_empty() {
+            return Err(Fault::Emptied);
+        }
+        self.named_some |= !listing.addresses.is_empty();
+        Ok(listing)
+    }
+
     /// What stands there, if that may be something new.
     fn look(&mut self) -> Option<Result<Vec<u8>, Fault>> {
         let metadata = match std::fs::metadata(&self.path) {
@@ -134,6 +160,11 @@ impl Listing {
 fn log(path: &str, found: &Result<Listing, Fault>) {
     match found {
         Err(Fault::Missing) => tracing::info!(path, "the file of contacts is not there: it is waited for"),
+        Err(Fault::Emptied) => tracing::warn!(
+            path,
+            "the file of contacts names nobody any more: what it said before stays; write at least one address, or remove \
+             the option"
+        ),
         Err(Fault::Unusable(cause)) => tracing::warn!(
             path,
             cause,
@@ -191,7 +222,8 @@ mod tests {
     }
 
     fn watched(path: PathBuf) -> Watched {
-        Watched { path, bytes_max: 100, stamp: None, settled: false }
+        let config = DiscoveryConfig { file_bytes_max: 100, ..DiscoveryConfig::default() };
+        Watched::new(path, false, &config)
     }
 
     #[test]
@@ -212,6 +244,23 @@ mod tests {
         assert_eq!(file.look(), Some(Ok(b"a:1\nb:2".to_vec())));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(file.look(), Some(Err(Fault::Missing)));
+    }
+
+    #[test]
+    fn a_file_that_was_emptied_after_it_named_somebody_is_a_fault_and_not_a_list_of_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("contacts");
+        let mut file = watched(path.clone());
+        let mut says = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            file.listing().unwrap().map(|listing| listing.addresses)
+        };
+        assert_eq!(says("# nobody yet"), Ok(vec![]));
+        assert_eq!(says("a:1"), Ok(vec!["a:1".into()]));
+        for emptied in ["", "# all gone", "a"] {
+            assert_eq!(says(emptied), Err(Fault::Emptied), "{emptied:?}");
+        }
+        assert_eq!(says("b:22"), Ok(vec!["b:22".into()]));
     }
 
     #[test]
