@@ -211,8 +211,13 @@ impl Counters {
             bytes_in: load(|t| t.bytes_in.load(Ordering::Relaxed)),
             bytes_out: load(|t| t.bytes_out.load(Ordering::Relaxed)),
             links_refused: load(|t| {
-                let all =
-                    [&t.refused_handshake, &t.refused_timeout, &t.refused_secret, &t.refused_not_allowed];
+                let all = [
+                    &t.refused_handshake,
+                    &t.refused_timeout,
+                    &t.refused_crowded,
+                    &t.refused_secret,
+                    &t.refused_not_allowed,
+                ];
                 all.into_iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
             }),
             frames_dropped: driver.dropped(),

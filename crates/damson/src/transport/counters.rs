@@ -15,6 +15,8 @@ pub struct TransportCounters {
     pub refused_handshake: AtomicU64,
     /// Inbound connections refused because the handshake took too long.
     pub refused_timeout: AtomicU64,
+    /// Inbound connections closed in their handshake because newer ones needed the place.
+    pub refused_crowded: AtomicU64,
     /// Inbound connections refused because the cluster secret was wrong or missing on one side.
     pub refused_secret: AtomicU64,
     /// Inbound connections refused because one side does not list the other.

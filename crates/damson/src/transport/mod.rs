@@ -30,6 +30,7 @@ mod byo;
 mod counters;
 mod error;
 mod frame;
+mod handshakes;
 mod lanes;
 mod link;
 mod memory;

@@ -1,6 +1,6 @@
 //! Links over TCP and TLS 1.3: the default transport.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 use tokio::{
@@ -17,6 +17,7 @@ use super::{
     admission::{Role, Session},
     counters::add,
     frame::CHUNK_BYTES,
+    handshakes::Handshakes,
     stream::carry,
     tls::Tls,
 };
@@ -37,9 +38,12 @@ pub struct TcpConfig {
     /// How long TLS and admission may take after that, for either role. Shorter frees places sooner that silent
     /// strangers hold, longer suits loaded machines. Default 5 s (a guess).
     pub handshake_timeout: Duration,
-    /// Inbound connections that may be in their handshake, or finished and not yet taken by
-    /// [`Transport::accept`]; more wait in the operating system's backlog. Default 64 (a guess).
+    /// Inbound connections that may be in their handshake; for one more, the oldest is closed. As many may be finished and
+    /// not yet taken by [`Transport::accept`]; then more wait in the operating system's backlog. Default 64 (a guess).
     pub handshakes_max: usize,
+    /// How many of them may come from one remote address, this machine's own excepted. Default 16 (a guess: more members
+    /// than that hardly start behind one address within a handshake's time).
+    pub handshakes_per_address_max: usize,
     /// Whom to make links with.
     pub admission: Admission,
 }
@@ -52,6 +56,7 @@ impl Default for TcpConfig {
             dial_timeout: Duration::from_secs(5),
             handshake_timeout: Duration::from_secs(5),
             handshakes_max: 64,
+            handshakes_per_address_max: 16,
             admission: Admission::default(),
         }
     }
@@ -61,6 +66,10 @@ impl TcpConfig {
     fn validate(&self) -> Result<(), TransportError> {
         if self.handshakes_max == 0 {
             return Err(TransportError::Config { field: "handshakes_max", reason: "must be at least 1" });
+        }
+        if self.handshakes_per_address_max == 0 {
+            let field = "handshakes_per_address_max";
+            return Err(TransportError::Config { field, reason: "must be at least 1" });
         }
         self.limits.validate()
     }
@@ -114,7 +123,8 @@ impl TcpTransport {
             counters: Arc::default(),
         });
         let mut listening = JoinSet::new();
-        listening.spawn(listen(listener, shared.clone(), config.handshakes_max, finished));
+        let handshakes = Handshakes::new(config.handshakes_max, config.handshakes_per_address_max);
+        listening.spawn(listen(listener, shared.clone(), handshakes, config.handshakes_max, finished));
         Ok(TcpTransport { shared, local, accepted: AsyncMutex::new(accepted), _listening: listening })
     }
 
@@ -222,29 +232,35 @@ fn timed_out(address: &str, step: &'static str, limit: Duration) -> TransportErr
 async fn listen(
     listener: TcpListener,
     shared: Arc<Shared>,
-    handshakes_max: usize,
+    mut handshakes: Handshakes,
+    links_max: usize,
     finished: mpsc::Sender<Link>,
 ) {
-    let mut handshakes = JoinSet::new();
+    let mut running = JoinSet::new();
+    let mut links = VecDeque::new();
     loop {
-        while handshakes.try_join_next().is_some() {}
-        if handshakes.len() >= handshakes_max {
-            handshakes.join_next().await;
-        }
-        match listener.accept().await {
-            Ok((tcp, remote)) => {
-                let (shared, finished) = (shared.clone(), finished.clone());
-                handshakes.spawn(async move {
-                    if let Some(link) = shared.welcome(tcp, remote).await {
-                        // Holding the place until the link is taken bounds links that nobody wants, too.
-                        let _ = finished.send(link).await;
+        tokio::select! {
+            accepted = listener.accept(), if links.len() < links_max => match accepted {
+                Ok((tcp, remote)) => {
+                    if let Some(ended) = handshakes.make_room(remote.ip()) {
+                        add(&shared.counters.refused_crowded, 1);
+                        tracing::debug!(remote = %ended, "a handshake is ended for a newer one");
                     }
-                });
+                    let shared = shared.clone();
+                    let handshake = running.spawn(async move { shared.welcome(tcp, remote).await });
+                    handshakes.add(remote.ip(), handshake);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections, trying again");
+                    time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(ended) = running.join_next() => links.extend(ended.ok().flatten()),
+            Ok(place) = finished.reserve(), if !links.is_empty() => {
+                place.send(links.pop_front().expect("asked above"));
             }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections, trying again");
-                time::sleep(ACCEPT_PAUSE).await;
-            }
+            // The transport is being dropped.
+            else => return,
         }
     }
 }
@@ -420,10 +436,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn silent_connections_do_not_keep_others_out_however_long_they_may_stay() {
+        let (a, _) = node(TcpConfig::default()).await;
+        let handshake_timeout = Duration::from_secs(3_600);
+        let (b, _) = node(TcpConfig { handshakes_max: 3, handshake_timeout, ..TcpConfig::default() }).await;
+        let mut silent = Vec::new();
+        for _ in 0..3 {
+            silent.push(TcpStream::connect(b.local_address()).await.unwrap());
+        }
+        linked(&a, &b).await;
+        reached(&b.counters().refused_crowded, 1).await;
+        assert_eq!(silent[0].read(&mut [0]).await.unwrap_or(0), 0, "the oldest was closed");
+    }
+
+    #[tokio::test]
     async fn silent_connections_lose_their_places_when_the_time_is_over() {
         let (a, _) = node(TcpConfig::default()).await;
         let handshake_timeout = Duration::from_millis(200);
-        let (b, _) = node(TcpConfig { handshakes_max: 3, handshake_timeout, ..TcpConfig::default() }).await;
+        let (b, _) = node(TcpConfig { handshakes_max: 9, handshake_timeout, ..TcpConfig::default() }).await;
         let mut silent = Vec::new();
         for _ in 0..6 {
             silent.push(TcpStream::connect(b.local_address()).await.unwrap());
