@@ -245,13 +245,13 @@ impl NodeBuilder {
             (None, Some(dir)) => Identity::load_or_create(dir.path().join("node.key"))?,
             (None, None) => Identity::generate(),
         };
-        let (transport, counters) = match transport {
-            Some(transport) => (transport, counters),
+        let (transport, counters, lookups) = match transport {
+            Some(transport) => (transport, counters, Arc::default()),
             None => {
                 let tcp = TcpConfig { listen, admission, ..TcpConfig::default() };
                 let tcp = TcpTransport::bind(tcp, &identity).await?;
-                let counters = tcp.counters();
-                (Arc::new(tcp) as Arc<dyn Transport>, Some(counters))
+                let (counters, lookups) = (tcp.counters(), tcp.lookups());
+                (Arc::new(tcp) as Arc<dyn Transport>, Some(counters), lookups)
             }
         };
         if config.address.is_empty() {
@@ -260,7 +260,7 @@ impl NodeBuilder {
         let started = boot(config, NodeId(identity.node_id()), &mut opened, &clock)?;
         let sync_of = move |scope: &ScopeName| sync_of.get(scope).copied().unwrap_or(sync);
         let node = run(started, opened, transport, counters, clock, sync_of);
-        discovery.start(node.driver());
+        discovery.start(node.driver(), &lookups);
         Ok(node)
     }
 

@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::driver::Driver;
+use crate::transport::Lookups;
 
 pub(crate) use address::check as check_address;
 
@@ -34,6 +35,9 @@ pub struct DiscoveryConfig {
     pub dns_interval: Duration,
     /// How often a name is resolved while the node has no neighbour. Default 2 s, as long as a dial that failed pauses.
     pub dns_interval_alone: Duration,
+    /// How long a resolver may take. Default 5 s: as long as most resolvers wait for one server. A lookup that takes longer
+    /// goes on, and the next asker waits for it.
+    pub dns_timeout: Duration,
     /// How often a file is looked at. Default 1 s.
     pub file_interval: Duration,
     /// Longest file that is read, in bytes. Default 64 KiB.
@@ -73,6 +77,7 @@ impl Default for DiscoveryConfig {
         Self {
             dns_interval: Duration::from_secs(30),
             dns_interval_alone: Duration::from_secs(2),
+            dns_timeout: Duration::from_secs(5),
             file_interval: Duration::from_secs(1),
             file_bytes_max: 64 << 10,
             addresses_max: 1_024,
@@ -86,13 +91,13 @@ impl Discovery {
     }
 
     /// Starts a task for each source. They end with the driver.
-    pub fn start(self, driver: &Arc<Driver>) {
+    pub fn start(self, driver: &Arc<Driver>, lookups: &Arc<Lookups>) {
         let Self { names, files, any_form, config } = self;
         let found = Mutex::new(vec![Vec::new(); names.len() + files.len()]);
         let lists = Arc::new(Lists { driver: driver.clone(), found });
         let mut reports = (0..).map(|at| Report { at, lists: lists.clone() });
         for (name, report) in names.into_iter().zip(&mut reports) {
-            tokio::spawn(dns::follow(name, report, config.clone()));
+            tokio::spawn(dns::follow(name, lookups.clone(), report, config.clone()));
         }
         for (path, report) in files.into_iter().zip(&mut reports) {
             tokio::spawn(file::follow(path, any_form, report, config.clone()));

@@ -33,6 +33,7 @@ mod frame;
 mod handshakes;
 mod lanes;
 mod link;
+mod lookups;
 mod memory;
 mod stream;
 mod tcp;
@@ -44,6 +45,7 @@ pub use counters::TransportCounters;
 pub use error::TransportError;
 pub use lanes::{Lane, SendError};
 pub use link::{Link, LinkLimits, LinkSender};
+pub(crate) use lookups::Lookups;
 pub use memory::{MemoryNetwork, MemoryTransport};
 pub use tcp::{TcpConfig, TcpTransport};
 

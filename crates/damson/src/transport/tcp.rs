@@ -1,6 +1,6 @@
 //! Links over TCP and TLS 1.3: the default transport.
 
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 use tokio::{
@@ -13,7 +13,7 @@ use tokio::{
 use tokio_rustls::TlsStream;
 
 use super::{
-    Admission, BoxFuture, Link, LinkLimits, PeerId, Transport, TransportCounters, TransportError,
+    Admission, BoxFuture, Link, LinkLimits, Lookups, PeerId, Transport, TransportCounters, TransportError,
     admission::{Role, Session},
     counters::add,
     frame::CHUNK_BYTES,
@@ -91,6 +91,7 @@ struct Shared {
     limits: LinkLimits,
     dial_timeout: Duration,
     handshake_timeout: Duration,
+    lookups: Arc<Lookups>,
     admission: RwLock<Arc<Admission>>,
     counters: Arc<TransportCounters>,
 }
@@ -119,6 +120,7 @@ impl TcpTransport {
             limits: config.limits,
             dial_timeout: config.dial_timeout,
             handshake_timeout: config.handshake_timeout,
+            lookups: Arc::default(),
             admission: RwLock::new(Arc::new(config.admission)),
             counters: Arc::default(),
         });
@@ -131,6 +133,11 @@ impl TcpTransport {
     /// Changes whom to make links with, for handshakes that start from now on. Links that exist go on.
     pub fn set_admission(&self, admission: Admission) {
         *self.shared.admission.write() = Arc::new(admission);
+    }
+
+    /// Its lookups of names, for others who look up the same.
+    pub(crate) fn lookups(&self) -> Arc<Lookups> {
+        self.shared.lookups.clone()
     }
 
     /// What this transport has done so far.
@@ -155,12 +162,17 @@ impl Transport for TcpTransport {
 
 impl Shared {
     async fn dial(&self, address: &str) -> Result<Link, TransportError> {
-        let connected = time::timeout(self.dial_timeout, TcpStream::connect(address)).await;
+        let connected = time::timeout(self.dial_timeout, self.connect(address)).await;
         let connected = connected.map_err(|_| timed_out(address, "connection", self.dial_timeout))?;
         let tcp = connected.map_err(|source| TransportError::Connect { address: address.into(), source })?;
         let (stream, peer) = self.secure(Role::Dialer, tcp, address).await?;
         add(&self.counters.dialed, 1);
         Ok(self.start(stream, peer, address.into()))
+    }
+
+    async fn connect(&self, address: &str) -> io::Result<TcpStream> {
+        let found = self.lookups.resolve(address, self.dial_timeout).await?;
+        TcpStream::connect(&found[..]).await
     }
 
     async fn welcome(&self, tcp: TcpStream, remote: SocketAddr) -> Option<Link> {
