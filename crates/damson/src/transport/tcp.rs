@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::BufReader,
     net::{TcpListener, TcpStream},
@@ -26,6 +27,11 @@ use crate::identity::Identity;
 /// How long to leave the listener alone when the operating system has no sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Keepalive counts in seconds: below this its parts come to nothing.
+const UNANSWERED_MIN: Duration = Duration::from_secs(4);
+/// Probes after which an idle connection ends.
+const PROBES: u32 = 2;
+
 /// How a [`TcpTransport`] listens, and what it puts up with.
 #[derive(Clone, Debug)]
 pub struct TcpConfig {
@@ -38,6 +44,12 @@ pub struct TcpConfig {
     /// How long TLS and admission may take after that, for either role. Shorter frees places sooner that silent
     /// strangers hold, longer suits loaded machines. Default 5 s (a guess).
     pub handshake_timeout: Duration,
+    /// How long the other end's machine may leave what was sent unacknowledged, or probes while nothing is sent, before the
+    /// link ends: when it is gone, or cut off, without a goodbye. Also how long a peer may take nothing while its buffers are
+    /// full. The time is exact on Linux and Android; elsewhere only idle links have it, and others the system's. Shorter
+    /// notices a dead connection sooner, longer keeps links over outages of the network. Default 10 s (a guess: failure
+    /// detection has judged the peer long before; this is to free what the link holds).
+    pub unanswered_max: Duration,
     /// Inbound connections that may be in their handshake; for one more, the oldest is closed. As many may be finished and
     /// not yet taken by [`Transport::accept`]; then more wait in the operating system's backlog. Default 64 (a guess).
     pub handshakes_max: usize,
@@ -55,6 +67,7 @@ impl Default for TcpConfig {
             limits: LinkLimits::default(),
             dial_timeout: Duration::from_secs(5),
             handshake_timeout: Duration::from_secs(5),
+            unanswered_max: Duration::from_secs(10),
             handshakes_max: 64,
             handshakes_per_address_max: 16,
             admission: Admission::default(),
@@ -64,6 +77,9 @@ impl Default for TcpConfig {
 
 impl TcpConfig {
     fn validate(&self) -> Result<(), TransportError> {
+        if self.unanswered_max < UNANSWERED_MIN {
+            return Err(TransportError::Config { field: "unanswered_max", reason: "must be at least 4 s" });
+        }
         if self.handshakes_max == 0 {
             return Err(TransportError::Config { field: "handshakes_max", reason: "must be at least 1" });
         }
@@ -91,6 +107,7 @@ struct Shared {
     limits: LinkLimits,
     dial_timeout: Duration,
     handshake_timeout: Duration,
+    unanswered_max: Duration,
     lookups: Arc<Lookups>,
     admission: RwLock<Arc<Admission>>,
     counters: Arc<TransportCounters>,
@@ -120,6 +137,7 @@ impl TcpTransport {
             limits: config.limits,
             dial_timeout: config.dial_timeout,
             handshake_timeout: config.handshake_timeout,
+            unanswered_max: config.unanswered_max,
             lookups: Arc::default(),
             admission: RwLock::new(Arc::new(config.admission)),
             counters: Arc::default(),
@@ -211,6 +229,7 @@ impl Shared {
         let failed = |source| TransportError::Handshake { address: remote.into(), source };
         // Frames are coalesced before they are written, so waiting for more would only cost time.
         tcp.set_nodelay(true).map_err(failed)?;
+        limit_silence(&tcp, self.unanswered_max).map_err(failed)?;
         let tcp = BufReader::with_capacity(CHUNK_BYTES, tcp);
         let mut secured = match role {
             Role::Dialer => self.tls.connect(tcp).await,
@@ -234,6 +253,17 @@ impl Shared {
         });
         link
     }
+}
+
+/// Has the operating system end a connection whose other end does not acknowledge anything for so long: half of it without
+/// a sign, and then probes.
+fn limit_silence(tcp: &TcpStream, limit: Duration) -> io::Result<()> {
+    let socket = SockRef::from(tcp);
+    let keepalive = TcpKeepalive::new().with_time(limit / 2).with_interval(limit / 2 / PROBES);
+    socket.set_tcp_keepalive(&keepalive.with_retries(PROBES))?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_user_timeout(Some(limit))?;
+    Ok(())
 }
 
 fn timed_out(address: &str, step: &'static str, limit: Duration) -> TransportError {
@@ -445,6 +475,28 @@ mod tests {
         }
         reached(&b.counters().refused_handshake, 3).await;
         linked(&a, &b).await;
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn both_ends_of_a_link_have_the_system_end_it_when_nothing_is_acknowledged() {
+        let ((a, _), (b, _)) = (node(TcpConfig::default()).await, node(TcpConfig::default()).await);
+        let limit = Duration::from_secs(10);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dialed = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let (dialed, accepted) = tokio::join!(
+            a.shared.secure(Role::Dialer, dialed, "b"),
+            b.shared.secure(Role::Acceptor, accepted, "a")
+        );
+        for (stream, _) in [dialed.unwrap(), accepted.unwrap()] {
+            let socket = SockRef::from(stream.get_ref().0.get_ref());
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(limit));
+            assert!(socket.keepalive().unwrap());
+            let idle = socket.tcp_keepalive_time().unwrap();
+            let probes = socket.tcp_keepalive_interval().unwrap() * socket.tcp_keepalive_retries().unwrap();
+            assert!(idle + probes <= limit, "{idle:?} {probes:?}");
+        }
     }
 
     #[tokio::test]
