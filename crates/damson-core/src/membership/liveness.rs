@@ -492,4 +492,67 @@ mod tests {
         machine.tick(Time(1).plus_ms(1_500), &[], &[], &mut fx);
         assert_eq!(fx, []);
     }
+
+    #[test]
+    fn only_those_who_were_asked_can_vouch_and_then_the_link_is_what_is_broken() {
+        let (mut machine, linked) = (machine(), [id(1), id(2)]);
+        let (mut fx, mut broken) = (Vec::new(), Vec::new());
+        for ms in (0..4_000).step_by(50) {
+            let now = Time(1).plus_ms(ms);
+            machine.tick(now, &[id(1)], &linked, &mut fx);
+            machine.heard(id(2), now);
+            for effect in std::mem::take(&mut fx) {
+                match effect {
+                    LivenessEffect::Ask { via, target, nonce } => {
+                        assert_eq!(via, id(2));
+                        machine.vouched(id(3), target, nonce, now);
+                        assert!(!machine.probes[&nonce].vouched);
+                        machine.vouched(id(2), target, nonce, now);
+                    }
+                    LivenessEffect::Broken(target) => broken.push(target),
+                    LivenessEffect::Judge { .. } => panic!("others reach it"),
+                    LivenessEffect::Ping { .. } => {}
+                }
+            }
+        }
+        assert!(broken.contains(&id(1)));
+        assert!(machine.health() > 0, "it may be us");
+    }
+
+    #[test]
+    fn one_silent_neighbour_is_no_reason_to_doubt_ourselves_and_two_are() {
+        let silent = |answering: &[NodeId]| {
+            let (mut machine, linked) = (machine(), [id(1), id(2), id(3)]);
+            let mut health = 0;
+            for ms in (0..10_000).step_by(50) {
+                let (now, mut fx) = (Time(1).plus_ms(ms), Vec::new());
+                machine.tick(now, &linked, &linked, &mut fx);
+                for effect in fx {
+                    match effect {
+                        LivenessEffect::Ping { peer, nonce } if answering.contains(&peer) => {
+                            machine.answered(peer, nonce, now);
+                        }
+                        LivenessEffect::Judge { target, state } => {
+                            machine.member_changed(target, Some(state), true, now);
+                        }
+                        _ => {}
+                    }
+                }
+                health = health.max(machine.health());
+            }
+            health
+        };
+        assert_eq!(silent(&[id(1), id(2)]), 0);
+        assert!(silent(&[id(1)]) > 0);
+    }
+
+    #[test]
+    fn a_node_that_hears_nobody_waits_with_its_verdicts_and_not_for_ever() {
+        let dead = |fx: &[LivenessEffect]| {
+            fx.iter().filter(|e| matches!(e, LivenessEffect::Judge { state: MemberState::Dead, .. })).count()
+        };
+        let linked = [id(1), id(2)];
+        assert_eq!(dead(&run(&mut machine(), 12_000, &linked, false)), 0);
+        assert!(dead(&run(&mut machine(), 60_000, &linked, false)) >= 2);
+    }
 }
