@@ -61,8 +61,8 @@ pub struct Item {
 
 /// What the node knows already.
 pub trait Known {
-    /// The first operation of this author that is not known and does not wait to be applied either.
-    fn first_missing(&self, scope: &ScopeName, actor: Actor) -> u64;
+    /// The first operation of this author, up to `last`, that is not known and does not wait to be applied either.
+    fn first_missing(&self, scope: &ScopeName, actor: Actor, last: u64) -> Option<u64>;
 }
 
 /// Something to do.
@@ -222,6 +222,18 @@ impl Broadcast {
         self.counters.payloads_received += u64::from(from.is_some());
     }
 
+    /// Anti-entropy with `from` has brought operations that had not come by themselves: the others may lack them as well.
+    pub fn learned(&mut self, scope: &ScopeName, actor: Actor, last: u64, from: NodeId, now: Time) {
+        let (stream, due) = (Stream::new(scope, actor), now.plus_ms(self.config.alert_ms));
+        for (peer, link) in &mut self.links {
+            if *peer == from {
+                link.knows(&stream, last);
+            } else if link.plan(&stream, last, due) >= self.config.haves_max {
+                link.due = Some(now);
+            }
+        }
+    }
+
     /// A payload that was known came: the neighbour need not be told, and if it took us for its child it was mistaken.
     pub fn duplicate(&mut self, from: NodeId, scope: &ScopeName, range: DotRange, now: Time) {
         self.counters.payloads_received += 1;
@@ -247,7 +259,7 @@ impl Broadcast {
             let stream = Stream::new(&have.scope, have.actor);
             self.links.get_mut(&from).expect("checked above").knows(&stream, have.last);
             // Not only the last: one before it may have been lost.
-            if known.first_missing(&have.scope, have.actor) > have.last {
+            if known.first_missing(&have.scope, have.actor, have.last).is_none() {
                 continue;
             }
             if self.trees.parent(have.actor.node) == Some(from) {
@@ -268,8 +280,10 @@ impl Broadcast {
         self.alert(now);
         let mut bytes = 0;
         let mut answers = Vec::new();
+        let mut forgotten = false;
         for want in wants.iter().take(ENTRIES_MAX) {
             let stream = Stream::new(&want.scope, want.actor);
+            forgotten |= self.log.range(&stream, want.first, want.last).next().is_none();
             for logged in self.log.range(&stream, want.first, want.last) {
                 bytes += logged.payload.len();
                 if bytes > ANSWER_BYTES_MAX {
@@ -281,6 +295,10 @@ impl Broadcast {
         answers
             .into_iter()
             .for_each(|(scope, round, payload)| self.push(vec![from], scope, round, payload, fx));
+        if forgotten {
+            // We may hold it without its payload: anti-entropy has brought it.
+            fx.push(BroadcastEffect::Sync(from));
+        }
     }
 
     /// A neighbour tells distances.
@@ -346,11 +364,10 @@ impl Broadcast {
         let mut sync = BTreeSet::new();
         for stream in due {
             let missing = self.missing.get_mut(&stream).expect("listed above");
-            let first = known.first_missing(&stream.scope, stream.actor);
-            if first > missing.last {
+            let Some(first) = known.first_missing(&stream.scope, stream.actor, missing.last) else {
                 self.missing.remove(&stream);
                 continue;
-            }
+            };
             let next = std::iter::from_fn(|| missing.announcers.pop_front());
             let Some(next) = next.into_iter().find(|peer| self.links.contains_key(peer)) else {
                 sync.extend(missing.asked);

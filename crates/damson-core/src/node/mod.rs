@@ -410,6 +410,9 @@ impl Node {
             self.counters.diverged += u64::from(matches!(event, Event::Diverged { .. }));
             fx.push(Effect::Event(event));
         }
+        for (from, scope, actor, last) in std::mem::take(&mut self.scopes.brought) {
+            self.broadcast.learned(&scope, actor, last, from, now.time);
+        }
         while let Some(scope) = self.scopes.touched.pop_first() {
             self.absorb(&scope, now, fx);
             self.flush(&scope, now, fx);

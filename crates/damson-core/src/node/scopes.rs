@@ -12,6 +12,9 @@ use crate::scope::ScopeName;
 use crate::sync::{Scopes, Staged};
 use crate::wire::{ScopeDigest, decode_chunk, encode_chunk};
 
+/// Authors of whom a transfer may bring something that is announced.
+const BROUGHT_MAX: usize = 256;
+
 #[derive(Debug)]
 pub(super) struct ScopeTable {
     pub replicas: BTreeMap<ScopeName, Replica>,
@@ -36,6 +39,8 @@ pub(super) struct ScopeTable {
     pub unconfirmed: bool,
     /// Tell what transfers bring.
     pub trace: bool,
+    /// What transfers have brought, and from whom.
+    pub brought: Vec<(NodeId, ScopeName, Actor, u64)>,
     /// What is to be told.
     pub events: Vec<Event>,
     /// Bytes that could not be believed.
@@ -66,6 +71,7 @@ impl ScopeTable {
             forked: false,
             unconfirmed: false,
             trace: false,
+            brought: Vec::new(),
             events: Vec::new(),
             refused: 0,
         }
@@ -110,24 +116,36 @@ impl ScopeTable {
         self.replicas.values().filter(move |r| self.peer_hosts(peer, r.name()) && !r.context().is_empty())
     }
 
+    /// What a newcomer is brought all others have; of little it may be that they do not.
+    fn note_brought(&mut self, scope: &ScopeName, peer: NodeId, brought: &Context) {
+        let few = brought.iter().take(BROUGHT_MAX + 1).count() <= BROUGHT_MAX;
+        for (actor, numbers) in brought.iter() {
+            let last = numbers.max();
+            if few {
+                self.brought.push((peer, scope.clone(), actor, last));
+            }
+            if self.trace {
+                let scope = scope.clone();
+                self.events.push(Event::Delivered { scope, actor, last, round: 0, from: peer });
+            }
+        }
+    }
+
     fn commit(&mut self, scope: &ScopeName, peer: NodeId, last: &crate::replica::Last) -> Staged {
         let inbound = std::mem::take(&mut self.staging);
         let Some(replica) = self.replicas.get_mut(scope) else { return Staged::Refused };
         if last.context.top(replica.actor()) > replica.context().top(replica.actor()) {
             self.forked = true;
         }
-        let brought = if self.trace { last.context.minus(replica.context()) } else { Context::default() };
+        let brought = last.context.minus(replica.context());
         match replica.commit_inbound(inbound, last) {
             Ok(()) => {
-                for (actor, numbers) in brought.iter() {
-                    let (scope, last) = (scope.clone(), numbers.max());
-                    self.events.push(Event::Delivered { scope, actor, last, round: 0, from: peer });
-                }
-                self.touched.insert(scope.clone());
                 let ours = replica.digest();
                 if *replica.context() == last.context && ours != last.digest {
                     self.events.push(Event::Diverged { scope: scope.clone(), peer, ours });
                 }
+                self.note_brought(scope, peer, &brought);
+                self.touched.insert(scope.clone());
                 Staged::Done
             }
             Err(_) => {

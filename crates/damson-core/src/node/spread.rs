@@ -51,12 +51,14 @@ impl Relayed {
 }
 
 impl Known for ScopeTable {
-    fn first_missing(&self, scope: &ScopeName, actor: Actor) -> u64 {
-        match self.replicas.get(scope) {
+    fn first_missing(&self, scope: &ScopeName, actor: Actor, last: u64) -> Option<u64> {
+        let first = match self.replicas.get(scope) {
             Some(replica) => replica.first_missing(actor),
+            None if self.hosts(scope) => 1,
             // What came before we were there is nothing to us.
-            None => self.relayed.of(scope, actor).map_or(u64::MAX, |seen| seen.max() + 1),
-        }
+            None => self.relayed.of(scope, actor).map_or(last, |seen| seen.max() + 1),
+        };
+        (first <= last).then_some(first)
     }
 }
 

@@ -53,8 +53,8 @@ pub enum Said {
 }
 
 impl Known for Seen {
-    fn first_missing(&self, _: &ScopeName, actor: Actor) -> u64 {
-        (1..).find(|number| !self.0.get(&actor).is_some_and(|seen| seen.contains(number))).unwrap()
+    fn first_missing(&self, _: &ScopeName, actor: Actor, last: u64) -> Option<u64> {
+        (1..=last).find(|number| !self.0.get(&actor).is_some_and(|seen| seen.contains(number)))
     }
 }
 

@@ -6,4 +6,5 @@ mod found;
 mod greeting;
 mod hosting;
 mod links;
+mod lost;
 mod malformed;

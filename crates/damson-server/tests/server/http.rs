@@ -146,17 +146,24 @@ async fn the_tree_of_a_root_by_name_or_id_and_by_default_of_the_node_itself() {
     assert_eq!((&own["root"], &own["node"], &own["parent"]), (&json!(ids[0]), &json!(ids[0]), &Value::Null));
     assert_eq!((&own["hops"], &own["distance_ms"]), (&json!(0), &json!(0)));
     for at in [1, 2] {
-        eventually(async || view(at, "?root=a").await["parent"].is_string()).await;
+        // All are linked to all: each of the others is parent, child or neither.
+        let mut others: Vec<&str> = ids.iter().map(String::as_str).filter(|id| *id != ids[at]).collect();
+        others.sort();
+        let seen = |named: &Value| {
+            let lists = ["children", "lazy"].into_iter().flat_map(|list| named[list].as_array().unwrap());
+            let all = lists.chain([&named["parent"]]).filter_map(Value::as_str).map(str::to_string);
+            let mut all: Vec<String> = all.collect();
+            all.sort();
+            all
+        };
+        eventually(async || {
+            let named = view(at, "?root=a").await;
+            named["parent"].is_string() && seen(&named) == others
+        })
+        .await;
         let named = view(at, "?root=a").await;
         assert_eq!((&named["root"], &named["node"]), (&json!(ids[0]), &json!(ids[at])));
         assert!(named["hops"].as_u64().unwrap() >= 1 && named["distance_ms"].is_u64());
-        // All are linked to all: each of the others is parent, child or neither.
-        let lists = ["children", "lazy"].into_iter().flat_map(|list| named[list].as_array().unwrap());
-        let mut seen: Vec<&str> = lists.chain([&named["parent"]]).map(|id| id.as_str().unwrap()).collect();
-        let mut others: Vec<&str> = ids.iter().map(String::as_str).filter(|id| *id != ids[at]).collect();
-        seen.sort();
-        others.sort();
-        assert_eq!(seen, others);
         assert_eq!(view(at, &format!("?root={}", ids[0])).await["root"], named["root"]);
     }
     let unknown = get(&all[0].1, "/v1/tree?root=nobody").await;
