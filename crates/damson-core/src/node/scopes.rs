@@ -116,9 +116,10 @@ impl ScopeTable {
         self.replicas.values().filter(move |r| self.peer_hosts(peer, r.name()) && !r.context().is_empty())
     }
 
-    /// What a newcomer is brought all others have; of little it may be that they do not.
+    /// What a newcomer is brought all others have; of little it may be that they do not. Members' records change so often
+    /// while a cluster grows that announcing each costs more than the next comparison.
     fn note_brought(&mut self, scope: &ScopeName, peer: NodeId, brought: &Context) {
-        let few = brought.iter().take(BROUGHT_MAX + 1).count() <= BROUGHT_MAX;
+        let few = !scope.is_system() && brought.iter().take(BROUGHT_MAX + 1).count() <= BROUGHT_MAX;
         for (actor, numbers) in brought.iter() {
             let last = numbers.max();
             if few {
