@@ -232,11 +232,13 @@ impl Node {
         let replaced = self.links.open(id);
         if let Some(old) = replaced {
             self.drop_link(old, now, fx);
-            self.tell_neighbor_anew(peer, now);
         }
         self.duplicate_since = None;
         self.redial = true;
         self.liveness.opened(peer, greeting_us, now.time);
+        if replaced.is_some() {
+            self.tell_neighbor_anew(peer, now);
+        }
         self.peer_found(peer, fx);
         self.offer_link(id, now, fx);
     }

@@ -27,8 +27,11 @@ impl Node {
             return;
         }
         let seldom = if self.is_joining() { 1 } else { SELDOM };
-        let apart: Vec<ScopeName> = self.scopes_of_ours().into_iter().filter(|s| !self.is_near(s)).collect();
-        for scope in apart.into_iter().take(MEETINGS_MAX) {
+        let wanted = |scope: &ScopeName| !self.is_near(scope) && !self.is_compared_in(scope);
+        let mut apart: Vec<ScopeName> = self.scopes_of_ours().into_iter().filter(wanted).collect();
+        for _ in 0..MEETINGS_MAX.min(apart.len()) {
+            let at = usize::try_from(self.rng.next_u64() % apart.len() as u64).expect("an index");
+            let scope = apart.swap_remove(at);
             if self.rng.next_u64().is_multiple_of(seldom) {
                 self.meet_host(&scope, now, fx);
             }
@@ -37,11 +40,13 @@ impl Node {
 
     /// Has every scope of ours been compared with somebody, of whom there is anybody?
     pub(super) fn is_compared(&self) -> bool {
-        let compared = |scope: &ScopeName| {
-            let with = |member: &Member| self.compared.contains(&member.id);
-            self.other_hosts(scope).any(with) || self.other_hosts(scope).next().is_none()
-        };
+        let compared = |scope| self.is_compared_in(scope) || self.other_hosts(scope).next().is_none();
         self.scopes_of_ours().iter().all(compared)
+    }
+
+    /// Since we have started, and until we are ready.
+    fn is_compared_in(&self, scope: &ScopeName) -> bool {
+        self.other_hosts(scope).any(|member| self.compared.contains(&member.id))
     }
 
     fn meet_host(&mut self, scope: &ScopeName, now: Now, fx: &mut Vec<Effect>) {

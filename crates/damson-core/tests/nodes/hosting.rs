@@ -3,16 +3,21 @@
 use damson_core::membership::OverlayConfig;
 use damson_core::node::{Config, Input};
 use damson_core::replica::{Slot, Tx};
+use damson_core::scope::ScopeName;
 
 use crate::bus::{Bus, Rows, scope};
 
 /// A node with so many neighbours at most: with two, four of them are no mesh.
 fn start(bus: &mut Bus, n: u8, hosts: bool, active: usize) -> usize {
+    start_with(bus, n, if hosts { vec![scope()] } else { Vec::new() }, active)
+}
+
+fn start_with(bus: &mut Bus, n: u8, hosted: Vec<ScopeName>, active: usize) -> usize {
     let mut config = Config::new(format!("n{n}"), "test");
     config.address = format!("n{n}");
     config.contacts = vec!["somewhere".into()];
     config.overlay = OverlayConfig { active, ..OverlayConfig::default() };
-    config.hosted = Some(if hosts { vec![scope()] } else { Vec::new() });
+    config.hosted = Some(hosted);
     bus.start_with(config, n, Rows::new(), None, u64::from(n))
 }
 
@@ -69,6 +74,25 @@ fn hosts_go_on_meeting_each_other() {
             bus.input(by, Input::DialFailed { address });
         }
     }
+}
+
+/// A ring, in which each has as many neighbours as it wants.
+#[test]
+fn hosts_of_all_scopes_are_met_however_many_these_are() {
+    let scopes: Vec<ScopeName> = (0..20).map(|n| format!("app{n:02}").parse().unwrap()).collect();
+    let (most, last) = (&scopes[..19], &scopes[19..]);
+    let mut bus = Bus::default();
+    let hosted = [&scopes[..], &[], most, last, &[]];
+    let ring: Vec<usize> =
+        (1..).zip(hosted).map(|(n, all)| start_with(&mut bus, n, all.to_vec(), 2)).collect();
+    (0..5).for_each(|at| _ = bus.link(ring[at], ring[(at + 1) % 5]));
+    bus.run(5_000);
+    for (by, address) in std::mem::take(&mut bus.dialed) {
+        bus.input(by, Input::DialFailed { address });
+    }
+    bus.run(120_000);
+    let met = |address: &str| bus.dialed.contains(&(ring[0], address.into()));
+    assert!(met("n3") && met("n4"), "{:?}", bus.dialed);
 }
 
 #[test]

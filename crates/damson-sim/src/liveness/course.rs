@@ -9,12 +9,10 @@ use super::changes::{Change, Changes};
 use super::evidence::{Crash, Evidence, RosterHash};
 use super::options::{CrashNotice, LivenessOptions};
 use crate::dice::Dice;
-use crate::swarm::{self, NEVER, Network, SwarmProgress, Teller, Traffic, id_of, number_of};
+use crate::swarm::{self, JOIN_US, NEVER, Network, SwarmProgress, Teller, Traffic, id_of, number_of};
 
 type World = swarm::World<Changes>;
 
-/// The time between two joins, in microseconds.
-const JOIN_US: u64 = 1_000;
 /// After so many seconds the measured time begins although not all rosters show all as alive.
 const SETTLE_S_MAX: u64 = 120;
 /// Nobody crashes in the last 30 seconds, so that it can be seen whether all agree.
@@ -78,13 +76,9 @@ impl<'a> Course<'a> {
         self.teller.run_until(&mut self.world, phase, until);
     }
 
-    /// One after the other, all through the first.
     fn join(&mut self) {
         let nodes = u32::try_from(self.options.nodes).expect("checked");
-        for at in 0..nodes {
-            self.world.start_at(Time(u64::from(at) * JOIN_US), at, (at > 0).then_some(0));
-        }
-        self.run_until("join", Time(u64::from(nodes) * JOIN_US));
+        self.teller.join(&mut self.world, nodes);
     }
 
     /// Until all rosters show all as alive; false when that did not come in time.

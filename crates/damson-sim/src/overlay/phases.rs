@@ -12,10 +12,8 @@ use super::observe::{self, cycle_us};
 use super::options::{Detect, OverlayOptions, Senders};
 use super::snapshot::{Snapshot, knowledge};
 use crate::dice::Dice;
-use crate::swarm::{Network, SwarmProgress, Teller, Traffic};
+use crate::swarm::{JOIN_US, Network, SwarmProgress, Teller, Traffic};
 
-/// The time between two joins, in microseconds.
-const JOIN_US: u64 = 1_000;
 /// Cycles at the end of settling in which the idle traffic is measured.
 const IDLE_CYCLES: u64 = 5;
 /// Cycles after which an overlay that is not healed is given up.
@@ -128,13 +126,9 @@ impl<'a> Run<'a> {
         self.teller.run_until(&mut self.world, phase, until);
     }
 
-    /// One after the other, all through the first.
     fn join(&mut self) {
         let nodes = u32::try_from(self.options.nodes).expect("checked");
-        for at in 0..nodes {
-            self.world.start_at(Time(u64::from(at) * JOIN_US), at, (at > 0).then_some(0));
-        }
-        self.run_until("join", Time(u64::from(nodes) * JOIN_US));
+        self.teller.join(&mut self.world, nodes);
     }
 
     fn settle(&mut self) -> (Traffic, u64) {

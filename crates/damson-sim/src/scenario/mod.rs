@@ -28,6 +28,7 @@ const DECK: &[Card] = &[
     networks::relay,
     networks::relay,
     networks::relay,
+    networks::relay,
     networks::counters,
     networks::counters,
     networks::counters,

@@ -17,6 +17,8 @@ pub struct SwarmProgress {
     pub events: u64,
 }
 
+/// The time between two joins, in microseconds.
+pub(crate) const JOIN_US: u64 = 1_000;
 /// How often progress is told, in virtual microseconds.
 const TELL_US: u64 = 1_000_000;
 
@@ -28,6 +30,14 @@ pub(crate) struct Teller<'a> {
 }
 
 impl Teller<'_> {
+    /// So many nodes join, one after the other, all through the first.
+    pub fn join<W: Witness>(&mut self, world: &mut World<W>, nodes: u32) {
+        for at in 0..nodes {
+            world.start_at(Time(u64::from(at) * JOIN_US), at, (at > 0).then_some(0));
+        }
+        self.run_until(world, "join", Time(u64::from(nodes) * JOIN_US));
+    }
+
     pub fn run_until<W: Witness>(&mut self, world: &mut World<W>, phase: &'static str, until: Time) {
         while world.now < until {
             let next = Time((world.now.0 / TELL_US + 1) * TELL_US).min(until);
