@@ -44,7 +44,7 @@ mod world;
 pub use damson_crdt::Rule;
 pub use liveness::{CrashNotice, LivenessOptions, LivenessReport, LivenessRun, run_liveness};
 pub use options::ClusterOptions;
-pub use overlay::{Detect, OverlayOptions, OverlayReport, OverlayRun, Senders, run_overlay};
+pub use overlay::{Detect, OverlayOptions, OverlayReport, OverlayRun, Senders, Trees, run_overlay};
 pub use report::{Progress, Report, Violation};
 pub use run::{run_cluster, run_cluster_dumping};
 pub use swarm::{Sent, SwarmProgress};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use damson_sim::{Detect, OverlayOptions, Senders};
+use damson_sim::{Detect, OverlayOptions, Senders, Trees};
 
 /// What the figures mean; shown below the flags.
 pub const DEFINITIONS: &str = "\
@@ -13,6 +13,9 @@ THE EXPERIMENT
   and messages begin at that instant: each a write of 100 bytes under a fresh key. All in virtual time, with the real
   node: probes, anti-entropy and, up to 1,000 nodes, the roster are on. A link's delay is drawn once for each pair. A
   dial takes one delay each way; a dial to a crashed node fails once its crash is noticed.
+  Beyond 20,000 nodes only the overlay and the broadcast are on (probes and anti-entropy come every 30 s), and trees are
+  grown: a breadth-first search for each possible author says over which links its first message would have come, and
+  all are planted at once. tree_bytes_per_node_and_source is what trees take in memory.
 
 THE OVERLAY, before the failures. Its links are those that both ends list in their active views
   avg_shortest_path             mean distance in hops over ordered pairs of living nodes that have a path; beyond
@@ -102,6 +105,10 @@ pub struct SimOverlay {
     /// Cycles of settling.
     #[arg(long, value_name = "C", default_value_t = 50)]
     pub cycles: u64,
+    /// How nodes know the trees of authors: by distances that neighbours tell each other; or grown by each author's first
+    /// message, at one bit for each link, planted in bulk after settling. auto: grown beyond 20,000 nodes.
+    #[arg(long, value_name = "auto|distances|grown", default_value = "auto")]
+    pub trees: Trees,
     /// Draw the figures into this file.
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
@@ -130,6 +137,7 @@ impl SimOverlay {
             delay_us: self.delay_ms,
             loss_pct: self.loss,
             cycles: self.cycles,
+            trees: self.trees,
         }
     }
 }

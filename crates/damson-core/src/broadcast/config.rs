@@ -25,8 +25,10 @@ pub struct BroadcastConfig {
     pub log_max: usize,
     /// The same in milliseconds. Default 60,000.
     pub log_ms_max: u64,
-    /// Authors for whom trees are kept. Default 65,536, at about two bytes for each link of the overlay. Others are flooded.
+    /// Authors for whom distances are kept. Default 65,536, at about two bytes for each link of the overlay.
     pub sources_max: usize,
+    /// Others, whose trees are grown by their payloads, at one bit for each link. Default 262,144. More take turns.
+    pub grown_max: usize,
     /// Changes of distances wait for others to go with them, in milliseconds. Default 20.
     pub vector_hold_ms: u64,
     /// What distances may use of each link, in bytes a second. Default 8 KiB: a thousand members in less than a second. Nothing is sent while nothing changes.
@@ -74,6 +76,7 @@ impl Default for BroadcastConfig {
             log_max: 8_192,
             log_ms_max: 60_000,
             sources_max: 65_536,
+            grown_max: 1 << 18,
             vector_hold_ms: 20,
             vector_bytes_per_s: 8 << 10,
             vector_max: 2_048,

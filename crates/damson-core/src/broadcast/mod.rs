@@ -109,7 +109,7 @@ pub struct Broadcast {
 impl Broadcast {
     /// A state machine for a node. `sources` is a table to begin with.
     pub fn new(config: BroadcastConfig, own: NodeId, sources: Option<Arc<SourceTable>>) -> Self {
-        let trees = Trees::new(own, sources.unwrap_or_default(), config.sources_max);
+        let trees = Trees::new(own, sources.unwrap_or_default(), config.sources_max, config.grown_max);
         Self {
             config,
             trees,
@@ -149,6 +149,17 @@ impl Broadcast {
     /// The neighbours to which this author's payloads go on.
     pub fn children(&self, author: NodeId) -> Vec<NodeId> {
         self.trees.children(author)
+    }
+
+    /// A bulk start: the trees of all authors of the table that was given at the start, as their payloads would have
+    /// grown them. `lazy` has a bit for each author whose payloads do not go over the link to this neighbour.
+    pub fn plant(&mut self, peer: NodeId, lazy: Vec<u64>) {
+        self.trees.plant(peer, lazy);
+    }
+
+    /// What the trees of all authors take, in bytes.
+    pub fn tree_bytes(&self) -> usize {
+        self.trees.bytes()
     }
 
     /// When [`Broadcast::tick`] wants to be called.
@@ -238,13 +249,16 @@ impl Broadcast {
     pub fn duplicate(&mut self, from: NodeId, scope: &ScopeName, range: DotRange, now: Time) {
         self.counters.payloads_received += 1;
         self.counters.duplicates += 1;
+        let stream = Stream::new(scope, range.actor);
         if let Some(link) = self.links.get_mut(&from) {
-            link.knows(&Stream::new(scope, range.actor), range.last);
+            link.knows(&stream, range.last);
         }
         let author = range.actor.node;
-        if self.trees.parent(author) != Some(from) {
+        // What anti-entropy was faster with came over no other link of the tree.
+        let was_pushed = self.log.range(&stream, range.first, range.last).next().is_some();
+        if self.trees.parent(author) != Some(from) && (was_pushed || self.trees.has_distance(author)) {
             self.counters.prunes_sent += 1;
-            self.trees.remind(from, author);
+            self.trees.prune(from, author);
             self.trees.schedule(now, 0);
         }
     }
@@ -283,6 +297,7 @@ impl Broadcast {
         let mut forgotten = false;
         for want in wants.iter().take(ENTRIES_MAX) {
             let stream = Stream::new(&want.scope, want.actor);
+            self.trees.grafted(from, want.actor.node);
             forgotten |= self.log.range(&stream, want.first, want.last).next().is_none();
             for logged in self.log.range(&stream, want.first, want.last) {
                 bytes += logged.payload.len();
@@ -375,6 +390,7 @@ impl Broadcast {
                 continue;
             };
             missing.asked = Some(next);
+            self.trees.graft(next, stream.actor.node);
             let last = missing.last;
             let patience = 2 * graft_ms(&self.trees, &self.config, next) + self.config.alert_ms;
             missing.due = now.plus_ms(patience);

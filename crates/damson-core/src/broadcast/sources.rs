@@ -30,8 +30,19 @@ impl SourceTable {
         table
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// How many authors have a number.
+    pub fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// A node's number, which it may share.
+    pub fn number_of(&self, id: NodeId) -> Option<usize> {
+        self.slot(key_of(id))
     }
 
     pub(super) fn slot(&self, key: u32) -> Option<usize> {

@@ -373,6 +373,11 @@ impl Node {
         self.broadcast.counters()
     }
 
+    /// For experiments that start in bulk: see [`Broadcast::plant`].
+    pub fn plant(&mut self, peer: NodeId, lazy: Vec<u64>) {
+        self.broadcast.plant(peer, lazy);
+    }
+
     /// The broadcast, for those who look at its trees.
     pub fn broadcast(&self) -> &Broadcast {
         &self.broadcast

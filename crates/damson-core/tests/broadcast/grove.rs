@@ -29,6 +29,8 @@ pub struct Grower {
     pub seen: Seen,
     /// Of each message (author, number): when it came, over how many links.
     pub delivered: BTreeMap<(usize, u64), (Time, u8)>,
+    /// Over whose link.
+    pub came_from: BTreeMap<(usize, u64), usize>,
     pub synced: Vec<usize>,
     numbers: u64,
 }
@@ -78,10 +80,15 @@ pub fn scope() -> ScopeName {
 
 impl Grove {
     pub fn new(count: usize) -> Self {
+        Self::with(count, |_| BroadcastConfig::default())
+    }
+
+    pub fn with(count: usize, config: impl Fn(usize) -> BroadcastConfig) -> Self {
         let grower = |at| Grower {
-            broadcast: Broadcast::new(BroadcastConfig::default(), id(at), None),
+            broadcast: Broadcast::new(config(at), id(at), None),
             seen: Seen::default(),
             delivered: BTreeMap::new(),
+            came_from: BTreeMap::new(),
             synced: Vec::new(),
             numbers: 0,
         };
@@ -99,7 +106,15 @@ impl Grove {
 
     /// A ring with two chords at each node; the delays come from `delay`.
     pub fn chords(count: usize, delay: impl Fn(usize, usize) -> u64) -> Self {
-        let mut grove = Self::new(count);
+        Self::chords_with(count, delay, |_| BroadcastConfig::default())
+    }
+
+    pub fn chords_with(
+        count: usize,
+        delay: impl Fn(usize, usize) -> u64,
+        config: impl Fn(usize) -> BroadcastConfig,
+    ) -> Self {
+        let mut grove = Self::with(count, config);
         for a in 0..count {
             for step in [1, count / 7 + 1, count / 3 + 1] {
                 let b = (a + step) % count;
@@ -208,6 +223,7 @@ impl Grove {
                 let range = DotRange { actor, first: number, last: number };
                 if node.seen.0.entry(actor).or_default().insert(number) {
                     node.delivered.insert((at(actor.node), number), (self.now, round));
+                    node.came_from.insert((at(actor.node), number), from);
                     let item = Item { scope: scope(), range, round, payload };
                     node.broadcast.deliver(item, Some(id(from)), self.now, &mut fx);
                 } else {

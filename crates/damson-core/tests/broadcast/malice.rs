@@ -82,10 +82,12 @@ fn a_flood_of_unknown_authors_fills_a_table_of_bounded_size() {
     let mut grove = Grove::new(2);
     grove.link(0, 1, 1);
     grove.run(1_000);
-    for key in 0..200_000_u32 {
+    for key in 0..500_000_u32 {
         let entry = [&key.wrapping_mul(2_654_435_761).to_le_bytes()[..], &33_u16.to_le_bytes()].concat();
         grove.nodes[0].broadcast.on_vector(id(1), &entry, grove.now);
     }
     assert_eq!(grove.nodes[0].broadcast.reachable(), BroadcastConfig::default().sources_max);
     assert!(grove.nodes[0].broadcast.counters().refused > 100_000);
+    let bytes = grove.nodes[0].broadcast.tree_bytes();
+    assert!(bytes < 1 << 20, "{bytes} bytes");
 }

@@ -39,6 +39,8 @@ pub(crate) struct Evidence {
     pub ended: Time,
     /// Before the failures.
     pub settled: Snapshot,
+    /// What the trees of all nodes took then.
+    pub tree_bytes: usize,
     pub survivors: Survivors,
     pub at_end: Snapshot,
     pub messages: Vec<Message>,

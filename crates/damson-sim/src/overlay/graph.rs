@@ -70,6 +70,21 @@ impl Graph {
         &self.targets[self.offsets[at] as usize..self.offsets[at + 1] as usize]
     }
 
+    /// A node's neighbours, and the places of the arcs to them in the list of all.
+    pub fn arcs(&self, node: u32) -> impl Iterator<Item = (usize, u32)> {
+        let begin = self.offsets[node as usize] as usize;
+        (begin..).zip(self.neighbors(node).iter().copied())
+    }
+
+    /// For each arc the place of the one in the other direction.
+    pub fn twins(&self) -> Vec<u32> {
+        let back = |a: u32, b: u32| {
+            let place = self.neighbors(b).binary_search(&a).expect("edges have two arcs");
+            self.offsets[b as usize] + u32::try_from(place).expect("fewer than 2^32 arcs")
+        };
+        self.nodes().flat_map(|a| self.neighbors(a).iter().map(move |b| back(a, *b))).collect()
+    }
+
     pub fn degree(&self, node: u32) -> usize {
         self.neighbors(node).len()
     }

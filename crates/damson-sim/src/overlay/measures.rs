@@ -280,6 +280,7 @@ mod tests {
         Evidence {
             options: OverlayOptions { nodes: 6, active: 2, fail_pct: 17.0, ..OverlayOptions::default() },
             lifetimes,
+            tree_bytes: 0,
             begun: BEGUN,
             ended: BEGUN.plus_ms(60_000),
             settled,

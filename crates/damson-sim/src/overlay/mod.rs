@@ -18,6 +18,7 @@ mod messages;
 mod observe;
 mod options;
 mod phases;
+mod planting;
 mod plot;
 mod random_regular;
 mod report;
@@ -25,7 +26,7 @@ mod snapshot;
 
 use std::io;
 
-pub use options::{Detect, OverlayOptions, Senders};
+pub use options::{Detect, OverlayOptions, Senders, Trees};
 pub use report::OverlayReport;
 
 use crate::swarm::{self, SwarmProgress};

@@ -30,6 +30,9 @@ pub(crate) fn cycle_us() -> u64 {
     OverlayConfig::default().shuffle_ms * 1_000
 }
 
+/// How often neighbours are probed, and compared, in runs in which only the overlay and the broadcast are on.
+const SELDOM_MS: u64 = 30_000;
+
 pub(crate) fn has_roster(options: &OverlayOptions) -> bool {
     options.nodes <= ROSTER_NODES_MAX
 }
@@ -41,6 +44,14 @@ pub(crate) fn config(options: &OverlayOptions) -> Config {
         OverlayConfig { active: options.active, passive: options.passive, ..OverlayConfig::default() };
     config.roster = has_roster(options);
     config.trace_deliveries = true;
+    if options.is_large() {
+        (config.liveness.period_ms, config.sync.interval_ms) = (SELDOM_MS, SELDOM_MS);
+    }
+    if options.has_grown_trees() {
+        // Each has a place only for itself.
+        config.broadcast.sources_max = 1;
+        config.broadcast.grown_max = usize::MAX;
+    }
     config
 }
 

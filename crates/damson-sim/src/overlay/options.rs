@@ -25,6 +25,17 @@ pub enum Senders {
     Many,
 }
 
+/// How nodes know the trees of authors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trees {
+    /// By distances up to 20,000 nodes, grown in larger runs.
+    Auto,
+    /// By distances that neighbours tell each other.
+    Distances,
+    /// Grown by each author's first message, one bit for each link. They are planted in bulk after settling.
+    Grown,
+}
+
 /// The experiment. The same options give the same run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OverlayOptions {
@@ -55,6 +66,8 @@ pub struct OverlayOptions {
     pub loss_pct: f64,
     /// Cycles in which the overlay settles after the last join. Default 50, as in the papers.
     pub cycles: u64,
+    /// How nodes know the trees of authors. Default by the number of nodes.
+    pub trees: Trees,
 }
 
 impl Default for OverlayOptions {
@@ -73,10 +86,13 @@ impl Default for OverlayOptions {
             delay_us: (1_000, 1_000),
             loss_pct: 0.0,
             cycles: 50,
+            trees: Trees::Auto,
         }
     }
 }
 
+/// The distances of more authors than this would not fit into memory at every node.
+const DISTANCES_NODES_MAX: usize = 20_000;
 /// More nodes have no numbers in the links' table.
 const NODES_MAX: usize = 1 << 20;
 /// Faster messages than this have no time of their own in microseconds.
@@ -89,6 +105,20 @@ impl OverlayOptions {
         (self.nodes as f64 * self.fail_pct / 100.0).round() as usize
     }
 
+    /// More nodes than can have everything: only the overlay and the broadcast are on.
+    pub fn is_large(&self) -> bool {
+        self.nodes > DISTANCES_NODES_MAX
+    }
+
+    /// Are trees grown, and not chosen by distances?
+    pub fn has_grown_trees(&self) -> bool {
+        match self.trees {
+            Trees::Auto => self.is_large(),
+            Trees::Distances => false,
+            Trees::Grown => true,
+        }
+    }
+
     /// The time between two messages, in microseconds.
     pub fn pause_us(&self) -> u64 {
         // A rate is positive and finite; see `check`.
@@ -98,12 +128,13 @@ impl OverlayOptions {
     /// The command that runs the same again.
     pub fn command(&self) -> String {
         let Self { nodes, seed, active, passive, fail_pct, detect, churn, .. } = self;
-        let Self { messages, rate, senders, delay_us: (shortest, longest), loss_pct, cycles, .. } = self;
+        let Self { messages, rate, senders, delay_us: (shortest, longest), loss_pct, cycles, trees, .. } =
+            self;
         let (shortest, longest) = (*shortest as f64 / 1e3, *longest as f64 / 1e3);
         format!(
             "damson sim overlay --nodes {nodes} --seed {seed} --active {active} --passive {passive} \
              --fail {fail_pct} --detect {detect} --churn {churn} --messages {messages} --rate {rate} \
-             --senders {senders} --delay-ms {shortest}..{longest} --loss {loss_pct} --cycles {cycles}"
+             --senders {senders} --delay-ms {shortest}..{longest} --loss {loss_pct} --cycles {cycles} --trees {trees}"
         )
     }
 
@@ -111,6 +142,7 @@ impl OverlayOptions {
     pub fn check(&self) -> Result<(), String> {
         self.check_size()?;
         self.check_faults()?;
+        self.check_trees()?;
         Network::check(self.delay_us, self.loss_pct)?;
         if !(self.rate > 0.0 && self.rate <= RATE_MAX) {
             return Err(format!(
@@ -135,6 +167,23 @@ impl OverlayOptions {
             }
             () => Ok(()),
         }
+    }
+
+    fn check_trees(&self) -> Result<(), String> {
+        let (nodes, (shortest, longest)) = (self.nodes, self.delay_us);
+        if self.is_large() && !self.has_grown_trees() {
+            return Err(format!(
+                "{nodes} nodes with trees by distances: at most {DISTANCES_NODES_MAX}, or memory runs out; say --trees grown"
+            ));
+        }
+        if self.has_grown_trees() && shortest != longest {
+            return Err(format!(
+                "grown trees and delays from {} to {} ms: they are planted by hops; give one delay for all",
+                shortest as f64 / 1e3,
+                longest as f64 / 1e3
+            ));
+        }
+        Ok(())
     }
 
     fn check_faults(&self) -> Result<(), String> {
@@ -182,6 +231,29 @@ impl FromStr for Detect {
                 .parse()
                 .map(Self::After)
                 .map_err(|_| format!("{text:?} is none of instant, cycle, or a number of milliseconds")),
+        }
+    }
+}
+
+impl fmt::Display for Trees {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Distances => "distances",
+            Self::Grown => "grown",
+        })
+    }
+}
+
+impl FromStr for Trees {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "distances" => Ok(Self::Distances),
+            "grown" => Ok(Self::Grown),
+            _ => Err(format!("{text:?} is none of auto, distances, grown")),
         }
     }
 }
@@ -240,6 +312,8 @@ mod tests {
             (refused(|o| o.delay_us = (2_000, 1_000)), "the first must not be greater"),
             (refused(|o| o.delay_us = (1_000, 2_000_000)), "at most 1000 ms"),
             (refused(|o| o.loss_pct = 100.0), "not including, 100"),
+            (refused(|o| (o.nodes, o.trees) = (100_000, Trees::Distances)), "at most 20000"),
+            (refused(|o| (o.trees, o.delay_us) = (Trees::Grown, (1_000, 2_000))), "one delay for all"),
             (refused(|o| o.rate = 0.0), "above 0"),
             (refused(|o| o.rate = f64::INFINITY), "above 0"),
         ] {
@@ -254,6 +328,9 @@ mod tests {
         }
         for senders in [Senders::One, Senders::Many] {
             assert_eq!(senders.to_string().parse(), Ok(senders));
+        }
+        for trees in [Trees::Auto, Trees::Distances, Trees::Grown] {
+            assert_eq!(trees.to_string().parse(), Ok(trees));
         }
         assert!("soon".parse::<Detect>().is_err() && "few".parse::<Senders>().is_err());
     }

@@ -10,6 +10,7 @@ use super::evidence::{Evidence, Lifetime, Survivors, closes};
 use super::messages::{Message, Messages};
 use super::observe::{self, cycle_us};
 use super::options::{Detect, OverlayOptions, Senders};
+use super::planting;
 use super::snapshot::{Snapshot, knowledge};
 use crate::dice::Dice;
 use crate::swarm::{JOIN_US, Network, SwarmProgress, Teller, Traffic};
@@ -52,6 +53,8 @@ pub(crate) fn play(options: &OverlayOptions, progress: &mut dyn FnMut(SwarmProgr
     run.join();
     let idle = run.settle();
     let settled = Snapshot::of(&run.world);
+    run.plant(&settled);
+    let tree_bytes = run.tree_bytes();
     let survivors = run.fail();
     let before = run.world.traffic.clone();
     run.plan();
@@ -63,6 +66,7 @@ pub(crate) fn play(options: &OverlayOptions, progress: &mut dyn FnMut(SwarmProgr
         begun: run.begun,
         ended: world.now,
         settled,
+        tree_bytes,
         survivors,
         at_end: Snapshot::of(&world),
         healing_cycles: run.healing_cycles,
@@ -137,6 +141,31 @@ impl<'a> Run<'a> {
         let before = self.world.traffic.clone();
         self.run_until("settle", self.begun);
         (self.world.traffic.since(&before), idle_us)
+    }
+
+    /// Beyond some size trees are not told, but planted.
+    fn plant(&mut self, settled: &Snapshot) {
+        if !self.options.has_grown_trees() {
+            return;
+        }
+        let Snapshot { living, overlay, .. } = settled;
+        let authors = self.world.authors();
+        let place =
+            |at: u32| living.binary_search(&at).ok().map(|place| u32::try_from(place).expect("32 bits"));
+        let authors: Vec<_> = authors.into_iter().map(|at| place(at?)).collect();
+        let mut lazy = planting::lazy_links(overlay, &authors);
+        for node in overlay.nodes() {
+            for (arc, neighbor) in overlay.arcs(node) {
+                let (at, peer) = (living[node as usize], living[neighbor as usize]);
+                self.world.plant(at, peer, std::mem::take(&mut lazy[arc]));
+            }
+        }
+    }
+
+    /// What the trees take, in all nodes.
+    fn tree_bytes(&self) -> usize {
+        let nodes = self.world.living().filter_map(|at| self.world.node(at));
+        nodes.map(|node| node.broadcast().tree_bytes()).sum()
     }
 
     fn fail(&mut self) -> Survivors {

@@ -42,6 +42,12 @@ pub struct OverlayReport {
     pub cycle_ms: u64,
     /// `replicated`: each node keeps a record of each other. `off`: in large runs it does not.
     pub roster: String,
+    /// `on`, or `seldom` (every 30 seconds): probes and anti-entropy.
+    pub liveness: String,
+    /// `distances`: by distance vectors. `grown`: by first messages, one bit for each link and author; planted in bulk.
+    pub trees: String,
+    /// What the trees took for each node and possible author, in bytes.
+    pub tree_bytes_per_node_and_source: f64,
 
     /// The mean distance in hops over ordered pairs of nodes, before the failures.
     pub avg_shortest_path: Option<f64>,
@@ -158,6 +164,10 @@ pub(crate) fn report(evidence: &Evidence, figures: &Figures) -> OverlayReport {
         cycles: options.cycles,
         cycle_ms: observe::cycle_us() / 1_000,
         roster: if observe::has_roster(options) { "replicated" } else { "off" }.to_owned(),
+        liveness: if options.is_large() { "seldom" } else { "on" }.to_owned(),
+        trees: if options.has_grown_trees() { "grown" } else { "distances" }.to_owned(),
+        tree_bytes_per_node_and_source: evidence.tree_bytes as f64
+            / (evidence.settled.living.len() * evidence.lifetimes.len()).max(1) as f64,
         avg_shortest_path: overlay.distances.mean(),
         random_regular_shortest_path: figures.random_regular.distances.mean(),
         moore_bound: figures.moore_bound,

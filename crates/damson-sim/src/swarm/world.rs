@@ -134,6 +134,26 @@ impl<W: Witness> World<W> {
         self.hosts[at as usize].node.as_deref()
     }
 
+    /// The possible authors in the order of the table that all nodes share; of two with one key, the first.
+    pub fn authors(&self) -> Vec<Option<u32>> {
+        let table = self.template.sources.as_ref().expect("every world has one");
+        let mut authors = vec![None; table.len()];
+        let hosts = u32::try_from(self.hosts.len()).expect("hosts are numbered with 32 bits");
+        for at in (0..hosts).rev() {
+            let slot = table.number_of(id_of(self.network.seed, at)).expect("all are in it");
+            authors[slot] = Some(at);
+        }
+        authors
+    }
+
+    /// Tells a node whose payloads do not go to this neighbour.
+    pub fn plant(&mut self, at: u32, peer: u32, lazy: Vec<u64>) {
+        let peer = id_of(self.network.seed, peer);
+        if let Some(node) = &mut self.hosts[at as usize].node {
+            node.plant(peer, lazy);
+        }
+    }
+
     pub fn wall_ms(&self) -> u64 {
         WallClock::default().read(self.now).wall_ms
     }

@@ -1,6 +1,6 @@
 //! Figures of small runs, and that they can be believed.
 
-use damson_sim::{Detect, OverlayOptions, OverlayReport, OverlayRun, Senders, run_overlay};
+use damson_sim::{Detect, OverlayOptions, OverlayReport, OverlayRun, Senders, Trees, run_overlay};
 
 fn small() -> OverlayOptions {
     OverlayOptions { nodes: 60, cycles: 6, messages: 10, ..OverlayOptions::default() }
@@ -31,6 +31,34 @@ fn an_undisturbed_overlay_is_connected_symmetric_and_delivers_everything_once() 
     assert!(last >= shortest && f64::from(report.ldh_max) >= report.ldh_mean.unwrap(), "{command}");
     assert!(report.rmr.is_some_and(|rmr| (0.0..1.0).contains(&rmr)), "{command}: {:?}", report.rmr);
     assert!(report.sent["push"].frames >= 10 * 59, "{command}");
+}
+
+#[test]
+fn grown_trees_take_a_byte_and_are_as_good_as_those_by_distances() {
+    let settled = OverlayOptions { nodes: 300, cycles: 20, messages: 30, ..small() };
+    let by_distances = report(&OverlayOptions { trees: Trees::Distances, ..settled.clone() });
+    let report = report(&OverlayOptions { trees: Trees::Grown, ..settled });
+    let command = &report.command;
+    assert_eq!(report.rmr, Some(0.0), "{command}");
+    assert_eq!(
+        (report.ldh_mean, report.reliability_pct),
+        (report.eccentricity_mean, Some(100.0)),
+        "{command}"
+    );
+    assert!((0.5..1.0).contains(&report.tree_bytes_per_node_and_source), "{command}: {report:#?}");
+    assert!(by_distances.tree_bytes_per_node_and_source > 10.0);
+}
+
+#[test]
+fn grown_trees_are_grafted_after_failures() {
+    let options = OverlayOptions { nodes: 200, fail_pct: 30.0, messages: 20, trees: Trees::Grown, ..small() };
+    let report = report(&options);
+    assert_eq!((report.healing_cycles, report.stranded), (Some(0), 0), "{report:#?}");
+    assert_eq!(
+        (report.reached_of_giant, report.delivered_eventually_pct),
+        (Some(1.0), Some(100.0)),
+        "{report:#?}"
+    );
 }
 
 #[test]

@@ -10,9 +10,12 @@
 //! A node that loses its parent takes another only if that one cannot have its distance from the node itself (`floors`).
 //! If there is none, it says so, and asks again when those who relied on it have heard. So the distances of an author that
 //! has died do not count up to infinity: they are withdrawn once.
+//!
+//! For authors that have no place in the table the trees are grown by their payloads (`grown`).
 
 mod distance;
 mod floors;
+mod grown;
 mod slots;
 
 use std::collections::BTreeMap;
@@ -22,6 +25,7 @@ use damson_crdt::NodeId;
 
 use self::distance::{CHILD, Distance, UNKNOWN, further, parts};
 use self::floors::Floors;
+use self::grown::GrownTrees;
 use self::slots::SlotSet;
 use super::sources::{SourceTable, key_of};
 use crate::time::Time;
@@ -48,6 +52,8 @@ pub(super) struct Trees {
     cursor: usize,
     /// Authors to whom a path is known.
     known: usize,
+    /// Those of authors for whom there is no place in the table.
+    grown: GrownTrees,
 }
 
 #[derive(Debug)]
@@ -68,9 +74,12 @@ struct TreeLink {
 }
 
 impl Trees {
-    pub fn new(own: NodeId, table: Arc<SourceTable>, sources_max: usize) -> Self {
+    pub fn new(own: NodeId, table: Arc<SourceTable>, sources_max: usize, grown_max: usize) -> Self {
+        let (table, grown) =
+            if table.len() > sources_max { (Arc::default(), table) } else { (table, Arc::default()) };
         let mut trees = Self {
             table,
+            grown: GrownTrees::new(grown, grown_max),
             sources_max,
             own: 0,
             distance: Vec::new(),
@@ -112,12 +121,14 @@ impl Trees {
             self.links[at] = Some(link);
         }
         self.of.insert(peer, u8::try_from(at).expect("below LINKS_MAX"));
+        self.grown.link_up(at);
     }
 
     /// A neighbour less.
     pub fn link_down(&mut self, peer: NodeId) {
         let Some(at) = self.of.remove(&peer) else { return };
         self.links[usize::from(at)] = None;
+        self.grown.link_down(usize::from(at));
         for slot in 0..self.parent.len() {
             if self.parent[slot] == at {
                 self.choose(slot);
@@ -153,19 +164,32 @@ impl Trees {
             let said = Distance::from_le_bytes([entry[4], entry[5]]);
             match self.slot_of(key, said) {
                 Some(slot) => self.hear_one(at, slot, said),
-                None => refused += u64::from(said != UNKNOWN),
+                None => refused += u64::from(!self.hear_grown(usize::from(at), key, said)),
             }
         }
         refused
     }
 
     /// To whom a payload of this author goes on, when it came from `from`. Without a tree: to all.
-    pub fn forward(&self, author: NodeId, from: Option<NodeId>) -> Vec<NodeId> {
+    pub fn forward(&mut self, author: NodeId, from: Option<NodeId>) -> Vec<NodeId> {
+        let mut to = self.below(author);
+        to.retain(|peer| Some(*peer) != from);
+        if !self.has_distance(author) {
+            self.grown.enter(key_of(author));
+        }
+        to
+    }
+
+    /// Over which links payloads of an author go.
+    fn below(&self, author: NodeId) -> Vec<NodeId> {
         let has_tree = |slot: &usize| self.distance[*slot] != UNKNOWN || self.floors.is_held(*slot);
-        let slot = self.table.slot(key_of(author)).filter(has_tree);
-        let chosen = |link: &&TreeLink| slot.is_none_or(|slot| link.heard[slot] == CHILD);
-        let links = self.links.iter().flatten().filter(chosen).map(|link| link.peer);
-        links.filter(|peer| Some(*peer) != from).collect()
+        let (slot, grown) = (self.table.slot(key_of(author)), self.grown.slot(key_of(author)));
+        let is_below = |(at, link): &(usize, &TreeLink)| match slot {
+            Some(slot) => link.heard[slot] == CHILD || !has_tree(&slot),
+            None => grown.is_none_or(|slot| self.grown.is_eager(*at, slot)),
+        };
+        let links = self.links.iter().enumerate().filter_map(|(at, link)| Some((at, link.as_ref()?)));
+        links.filter(is_below).map(|(_, link)| link.peer).collect()
     }
 
     /// The parent for an author.
@@ -174,10 +198,10 @@ impl Trees {
         self.links.get(usize::from(at))?.as_ref().map(|link| link.peer)
     }
 
-    /// The children for an author.
+    /// The children for an author; of a grown tree all its links here.
     pub fn children(&self, author: NodeId) -> Vec<NodeId> {
-        let Some(slot) = self.table.slot(key_of(author)) else { return Vec::new() };
-        self.links.iter().flatten().filter(|link| link.heard[slot] == CHILD).map(|link| link.peer).collect()
+        let slot = self.table.slot(key_of(author)).filter(|slot| self.distance[*slot] == UNKNOWN);
+        if slot.is_some() { Vec::new() } else { self.below(author) }
     }
 
     /// How far an author is: milliseconds and hops. `None` when no path is known.
@@ -188,8 +212,20 @@ impl Trees {
 
     /// Is there no path to it, and not only since just now?
     pub fn is_apart(&self, author: NodeId) -> bool {
-        let slot = self.table.slot(key_of(author));
-        slot.is_none_or(|slot| self.distance[slot] == UNKNOWN && !self.floors.is_held(slot))
+        match self.table.slot(key_of(author)) {
+            Some(slot) => self.distance[slot] == UNKNOWN && !self.floors.is_held(slot),
+            // For want of room nothing is known of its distance.
+            None => !self.is_full(),
+        }
+    }
+
+    /// Has it a place in the table of distances?
+    pub fn has_distance(&self, author: NodeId) -> bool {
+        self.table.slot(key_of(author)).is_some()
+    }
+
+    fn is_full(&self) -> bool {
+        self.table.len() >= self.sources_max
     }
 
     /// To how many authors a path is known, ourselves included.
@@ -206,6 +242,51 @@ impl Trees {
         }
     }
 
+    /// A neighbour has pushed to us what was known.
+    pub fn prune(&mut self, peer: NodeId, author: NodeId) {
+        if !self.choose_grown(peer, author, false) {
+            self.remind(peer, author);
+        }
+    }
+
+    /// What a neighbour has announced is asked for: what follows shall be pushed.
+    pub fn graft(&mut self, peer: NodeId, author: NodeId) {
+        self.choose_grown(peer, author, true);
+    }
+
+    /// A neighbour asks for what we have announced: what follows is pushed.
+    pub fn grafted(&mut self, peer: NodeId, author: NodeId) {
+        if let Some(at) = self.of.get(&peer) {
+            self.grown.hear(usize::from(*at), key_of(author), true);
+        }
+    }
+
+    /// False when the author's tree is not a grown one.
+    fn choose_grown(&mut self, peer: NodeId, author: NodeId, is_eager: bool) -> bool {
+        if self.has_distance(author) {
+            return false;
+        }
+        if let Some(at) = self.of.get(&peer) {
+            self.grown.choose(usize::from(*at), key_of(author), is_eager);
+        }
+        true
+    }
+
+    /// The authors of this table, by their numbers in it, whose payloads do not go over the link to this neighbour.
+    pub fn plant(&mut self, peer: NodeId, lazy: Vec<u64>) {
+        if let Some(at) = self.of.get(&peer) {
+            self.grown.plant(usize::from(*at), lazy);
+        }
+    }
+
+    /// What all of this takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let distances = self.distance.len() * (2 * size_of::<Distance>() + 1);
+        let heard: usize =
+            self.links.iter().flatten().map(|link| link.heard.len() * size_of::<Distance>()).sum();
+        distances + heard + self.grown.bytes()
+    }
+
     /// When something is to be said or chosen.
     pub fn deadline(&self) -> Time {
         let due = self.links.iter().flatten().filter_map(|link| link.due);
@@ -217,8 +298,9 @@ impl Trees {
         let delay_ms_max = self.links.iter().flatten().map(|link| link.delay_ms).max().unwrap_or_default();
         self.floors.schedule(now, hold_ms, delay_ms_max);
         let soon = now.plus_ms(hold_ms);
-        for link in self.links.iter_mut().flatten() {
-            if link.lost.len() > 0 {
+        for (at, link) in self.links.iter_mut().enumerate() {
+            let Some(link) = link else { continue };
+            if link.lost.len() > 0 || self.grown.has_unsaid(at) {
                 link.due = Some(link.due.map_or(soon, |due| due.min(soon)));
             } else if link.due.is_none() && link.changed.len() > 0 {
                 link.due = Some(link.free_at.max(soon));
@@ -241,28 +323,32 @@ impl Trees {
             if link.due.is_none_or(|due| due > now) {
                 continue;
             }
-            let mut slots = link.lost.take_nearest(entries_max, &self.distance);
-            let paced = if link.free_at <= now { entries_max - slots.len() } else { 0 };
+            let grown: Vec<_> = self.grown.take_unsaid(at, entries_max).collect();
+            let mut slots = link.lost.take_nearest(entries_max - grown.len(), &self.distance);
+            let paced = if link.free_at <= now { entries_max - grown.len() - slots.len() } else { 0 };
             let changed = link.changed.take_nearest(paced, &self.distance);
             if !changed.is_empty() {
                 link.free_at =
                     Time(now.0 + (changed.len() * ENTRY_BYTES) as u64 * 1_000_000 / bytes_per_s.max(1));
             }
             let waits = (link.changed.len() > 0).then_some(link.free_at);
-            link.due = if link.lost.len() > 0 { Some(now) } else { waits };
+            let more = link.lost.len() > 0 || self.grown.has_unsaid(at);
+            link.due = if more { Some(now) } else { waits };
             slots.extend(changed);
             let peer = link.peer;
-            all.push((peer, self.vector(at, slots)));
+            all.push((peer, self.vector(at, slots, grown)));
         }
         all
     }
 
-    fn vector(&self, at: usize, slots: Vec<usize>) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(slots.len() * ENTRY_BYTES);
-        for slot in slots {
+    fn vector(&self, at: usize, slots: Vec<usize>, grown: Vec<(u32, Distance)>) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity((slots.len() + grown.len()) * ENTRY_BYTES);
+        let entry = |slot: usize| {
             let is_parent = usize::from(self.parent[slot]) == at;
-            let said = if is_parent { CHILD } else { self.distance[slot] };
-            bytes.extend_from_slice(&self.table.key(slot).to_le_bytes());
+            (self.table.key(slot), if is_parent { CHILD } else { self.distance[slot] })
+        };
+        for (key, said) in slots.into_iter().map(entry).chain(grown) {
+            bytes.extend_from_slice(&key.to_le_bytes());
             bytes.extend_from_slice(&said.to_le_bytes());
         }
         bytes
@@ -280,6 +366,24 @@ impl Trees {
         } else if self.parent[slot] == at && over != distance {
             self.choose(slot);
         }
+    }
+
+    /// What a neighbour says of an author that has no place in the table. False when it is of no use.
+    fn hear_grown(&mut self, at: usize, key: u32, said: Distance) -> bool {
+        if said >= UNKNOWN {
+            return self.grown.hear(at, key, said == CHILD) || said == UNKNOWN;
+        }
+        let slot = self.grown.slot(key);
+        if slot.is_none() && self.grown.is_full() {
+            return false;
+        }
+        // It keeps distances, and pushes to those only who say that they are its children. One of such is enough, and the
+        // author itself.
+        if slot.is_none_or(|slot| said == 0 && self.grown.is_eager(at, slot)) {
+            self.grown.enter(key);
+            self.grown.say(at, key, true);
+        }
+        self.grown.hear(at, key, false)
     }
 
     /// Chooses the parent anew: the present one, however its distance has changed, or one that cannot have its distance
