@@ -50,9 +50,9 @@ MESSAGES, means over them
   rmr                           relative message redundancy: payload frames that came to living nodes, for each
                                 delivery (the sender's own is none), less 1. After failures only messages sent after
                                 the healing, and not before the second cycle; rmr_first is the first message's
-  ldh_mean, ldh_max             last delivery hop: the greatest round of a message
+  ldh_mean, ldh_max             last delivery hop: the greatest round of a message, at nodes that lived when it was sent
   eccentricity_mean             of senders, in the overlay as it is when they send
-  last_delivery_ms_mean         from the write to the last delivery in time
+  last_delivery_ms_mean         from the write to the last delivery in time, at nodes that lived then
   shortest_path_ms_mean         to the farthest node along the fastest paths of the overlay, by the links' delays
   control_per_delivery          frames of announcements, requests and distances (Have, Graft, Vector) sent from the
                                 first message to the end, for each delivery; control_per_broadcast for each message,

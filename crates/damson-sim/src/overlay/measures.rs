@@ -4,7 +4,7 @@ use damson_core::time::Time;
 
 use super::evidence::{Evidence, Lifetime, closes};
 use super::graph::{Distances, Graph, moore_bound};
-use super::messages::Message;
+use super::messages::{Delivery, Message};
 use super::observe::cycle_us;
 use super::random_regular::random_regular;
 use crate::dice::Dice;
@@ -179,7 +179,10 @@ impl Row {
         let Evidence { begun, lifetimes, survivors, .. } = evidence;
         let closes = closes(message.sent, *begun);
         let within_us = closes.0 - message.sent.0;
-        let timely = || message.delivered().filter(|(_, d)| u64::from(d.after_us) <= within_us);
+        // Whoever joins while a message is on its way gets it with its first links.
+        let was_there = |at: u32| lifetimes[at as usize].born.is_some_and(|born| born <= message.sent);
+        let in_time = |(at, d): &(u32, Delivery)| u64::from(d.after_us) <= within_us && was_there(*at);
+        let timely = || message.delivered().filter(in_time);
         // What anti-entropy has brought cost no payload frame.
         let deliveries = message.delivered().filter(|(_, d)| d.round > 0).count();
         let in_giant = survivors.giant.binary_search(&message.sender).is_ok();
@@ -240,7 +243,6 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::super::evidence::Survivors;
-    use super::super::messages::Delivery;
     use super::super::options::OverlayOptions;
     use super::super::snapshot::Snapshot;
     use super::*;
@@ -324,6 +326,15 @@ mod tests {
         assert_eq!((row.ldh, row.last_ms), (1, 1.0));
         assert_eq!(row.of_giant, None, "its sender is cut off");
         assert_eq!(row.rmr, Some(0.0));
+    }
+
+    #[test]
+    fn who_joins_while_a_message_is_on_its_way_was_not_to_get_it() {
+        let mut evidence = evidence(vec![message(0, 0, &[(1, 1_000, 1), (2, 5_000, 7)], 2)]);
+        evidence.lifetimes[2].born = Some(BEGUN.plus_ms(4));
+        let row = Row::of(&evidence.messages[0], &evidence);
+        assert_eq!((row.ldh, row.last_ms), (1, 1.0));
+        assert_eq!(row.reliability_pct, 50.0, "the sender and one of the four that lived then");
     }
 
     #[test]
