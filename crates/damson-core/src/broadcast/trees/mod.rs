@@ -186,7 +186,7 @@ impl Trees {
         let (slot, grown) = (self.table.slot(key_of(author)), self.grown.slot(key_of(author)));
         let is_below = |(at, link): &(usize, &TreeLink)| match slot {
             Some(slot) => link.heard[slot] == CHILD || !has_tree(&slot),
-            None => grown.is_none_or(|slot| self.grown.is_eager(*at, slot)),
+            None => link.peer != author && grown.is_none_or(|slot| self.grown.is_eager(*at, slot)),
         };
         let links = self.links.iter().enumerate().filter_map(|(at, link)| Some((at, link.as_ref()?)));
         links.filter(is_below).map(|(_, link)| link.peer).collect()
@@ -383,7 +383,8 @@ impl Trees {
             self.grown.enter(key);
             self.grown.say(at, key, true);
         }
-        self.grown.hear(at, key, false)
+        // To the author itself nothing of it is pushed anyway.
+        said == 0 || self.grown.hear(at, key, false)
     }
 
     /// Chooses the parent anew: the present one, however its distance has changed, or one that cannot have its distance
