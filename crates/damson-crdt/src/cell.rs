@@ -78,17 +78,9 @@ impl Cell {
         }
     }
 
-    /// Removes the dots that `kills` names, and returns them.
-    pub fn kill(&mut self, kills: &Kills) -> SmallVec<[LiveDot; 1]> {
-        let mut dead = SmallVec::new();
-        self.0.retain(|live| {
-            let dies = kills.contains(live.dot);
-            if dies {
-                dead.push(live.clone());
-            }
-            !dies
-        });
-        dead
+    /// Removes the dots that `kills` names.
+    pub fn kill(&mut self, kills: &Kills) {
+        self.0.retain(|live| !kills.contains(live.dot));
     }
 
     /// The join: `(A and B) + (A minus context of B) + (B minus context of A)`.

@@ -13,19 +13,23 @@ use crate::rules::{Rule, Rules};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fingerprint(u128);
 
+/// The hash of what a live dot says, and where. It covers more than the dot, so that damage and forks show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contents(u128);
+
 /// 16 bytes over a scope's name, its context and its live dots. Equal on replicas that agree.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Digest(pub [u8; 16]);
 
 impl Fingerprint {
     /// A dot came alive in a cell.
-    pub fn add(&mut self, cell: &CellId, live: &LiveDot, rules: Rules) {
-        self.0 = self.0.wrapping_add(content_hash(cell, live, rules));
+    pub fn add(&mut self, contents: Contents) {
+        self.0 = self.0.wrapping_add(contents.0);
     }
 
     /// A dot died.
-    pub fn remove(&mut self, cell: &CellId, live: &LiveDot, rules: Rules) {
-        self.0 = self.0.wrapping_sub(content_hash(cell, live, rules));
+    pub fn remove(&mut self, contents: Contents) {
+        self.0 = self.0.wrapping_sub(contents.0);
     }
 }
 
@@ -59,18 +63,20 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Covers what a dot says and not the dot alone, so that damage and forks show.
-fn content_hash(cell: &CellId, live: &LiveDot, rules: Rules) -> u128 {
-    let mut bytes = Vec::with_capacity(96 + cell.key.len() + live.payload.user_bytes());
-    bytes.extend_from_slice(&live.dot.actor.to_bytes());
-    bytes.extend_from_slice(&live.dot.seq.to_be_bytes());
-    if rules.holds(Rule::DigestDotsOnly) {
-        bytes.extend_from_slice(&live.hlc.0.to_be_bytes());
-        bytes.extend_from_slice(&(cell.key.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(&cell.key);
-        bytes.extend_from_slice(&(cell.path.as_bytes().len() as u64).to_be_bytes());
-        bytes.extend_from_slice(cell.path.as_bytes());
-        codec::encode_payload(&mut bytes, &live.payload);
+impl Contents {
+    /// The hash of a live dot in its cell. `scratch` is only memory, to be used again.
+    pub fn of(scratch: &mut Vec<u8>, cell: &CellId, live: &LiveDot, rules: Rules) -> Self {
+        scratch.clear();
+        scratch.extend_from_slice(&live.dot.actor.to_bytes());
+        scratch.extend_from_slice(&live.dot.seq.to_be_bytes());
+        if rules.holds(Rule::DigestDotsOnly) {
+            scratch.extend_from_slice(&live.hlc.0.to_be_bytes());
+            scratch.extend_from_slice(&(cell.key.len() as u64).to_be_bytes());
+            scratch.extend_from_slice(&cell.key);
+            scratch.extend_from_slice(&(cell.path.as_bytes().len() as u64).to_be_bytes());
+            scratch.extend_from_slice(cell.path.as_bytes());
+            codec::encode_payload(scratch, &live.payload);
+        }
+        Self(xxh3_128(scratch))
     }
-    xxh3_128(&bytes)
 }

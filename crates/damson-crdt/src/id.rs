@@ -1,12 +1,13 @@
 //! Who writes: nodes and the lives of their state.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
 use minicbor::{Decode, Encode};
 
 /// A node: the first 16 bytes of the BLAKE3 hash of its Ed25519 public key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct NodeId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
 
@@ -51,6 +52,19 @@ impl Actor {
         let (node, life) = bytes.split_first_chunk::<16>()?;
         let life = life.try_into().ok().map(u64::from_be_bytes)?;
         Some(Self::new(NodeId(*node), Life(life)))
+    }
+}
+
+/// As one number: the derived order would call a function for 16 bytes, in every look for an actor.
+impl Ord for NodeId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for NodeId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -32,7 +32,7 @@ pub use batch::{Batch, Operation, OperationFault, Target};
 pub use cell::{Cell, CellId, Key, LiveDot};
 pub use clock::{Clock, Hlc};
 pub use context::Context;
-pub use digest::{Digest, Fingerprint};
+pub use digest::{Contents, Digest, Fingerprint};
 pub use dot::{Dot, DotRange, Kills};
 pub use id::{Actor, IdError, Life, NodeId};
 pub use intervals::Intervals;

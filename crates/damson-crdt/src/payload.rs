@@ -12,6 +12,9 @@ pub type Epoch = u64;
 /// What resets have taken away of a running total: the number of the newest operation they saw, and its total.
 pub type Taken = (u64, i64);
 
+/// Larger values are shared and not copied when they are kept.
+const DETACHED_BYTES_MAX: usize = 4_096;
+
 /// What a live dot says. Which variants may stand in a cell depends on its [`Leaf`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -48,6 +51,17 @@ impl Payload {
     /// A value that does not end.
     pub fn value(bytes: impl Into<Bytes>) -> Self {
         Self::Value { bytes: bytes.into(), expires_ms: None }
+    }
+
+    /// The same, to be kept: a small value gets memory of its own, so that it does not hold on to what it came with.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        match self {
+            Self::Value { bytes, expires_ms } if bytes.len() <= DETACHED_BYTES_MAX => {
+                Self::Value { bytes: Bytes::copy_from_slice(bytes), expires_ms: *expires_ms }
+            }
+            other => other.clone(),
+        }
     }
 
     /// May this stand in such a cell?

@@ -6,9 +6,9 @@ use damson_crdt::{Key, Kind};
 /// The visible keys in order, one line for each.
 pub(crate) fn picture(replica: &Replica, wall_ms: u64) -> Vec<String> {
     let view = replica.view(wall_ms);
-    let line = |(key, _): (&Key, Kind)| {
+    let line = |(key, _): (Key, Kind)| {
         let slot = Slot::key(key.clone());
-        format!("{} = {} ends {:?}", key.escape_ascii(), value(&view, &slot), view.ends_ms(key))
+        format!("{} = {} ends {:?}", key.escape_ascii(), value(&view, &slot), view.ends_ms(&key))
     };
     let mut lines: Vec<String> = view.keys().map(line).collect();
     lines.sort_unstable();

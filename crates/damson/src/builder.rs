@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use damson_core::crdt::NodeId;
-use damson_core::node::{Boot, Config, Started};
+use damson_core::node::{Boot, Config, Started, Stored};
 use damson_core::replica::ReplicaConfig;
 use damson_core::scope::ScopeName;
 use damson_store::{DataDir, FjallStore, LoadReport, MemoryStore, Store, StoreError};
@@ -257,6 +257,7 @@ impl NodeBuilder {
         if config.address.is_empty() {
             config.address = transport.local_address();
         }
+        config.stored = stored(opened.dir.is_some(), sync, &sync_of);
         let started = boot(config, NodeId(identity.node_id()), &mut opened, &clock)?;
         let sync_of = move |scope: &ScopeName| sync_of.get(scope).copied().unwrap_or(sync);
         let node = run(started, opened, transport, counters, clock, sync_of);
@@ -280,6 +281,13 @@ impl NodeBuilder {
         }
         Ok(())
     }
+}
+
+/// What is never written needs no rows.
+fn stored(durable: bool, sync: Sync, sync_of: &BTreeMap<ScopeName, Sync>) -> Stored {
+    let others = durable && sync != Sync::Never;
+    let is_other = |(_, sync): &(&ScopeName, &Sync)| (durable && **sync != Sync::Never) != others;
+    Stored { others, except: sync_of.iter().filter(is_other).map(|(scope, _)| scope.clone()).collect() }
 }
 
 /// Is this address reachable from this machine only?

@@ -1,5 +1,6 @@
 //! What a node is told at its start.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use damson_crdt::Rules;
@@ -58,10 +59,34 @@ pub struct Config {
     pub roster: bool,
     /// Possible authors to begin with. A simulator shares one table among its nodes.
     pub sources: Option<Arc<SourceTable>>,
+    /// The scopes that are on disk: others make no rows. Default all.
+    pub stored: Stored,
     /// Tell each batch that the broadcast delivers, as [`Event::Delivered`](super::Event::Delivered). Default no.
     pub trace_deliveries: bool,
     /// The rules in force. Only simulators break one.
     pub rules: Rules,
+}
+
+/// Which scopes are on disk.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// A scope that is not named.
+    pub others: bool,
+    /// Those to which that does not apply.
+    pub except: BTreeSet<ScopeName>,
+}
+
+impl Stored {
+    /// Is this scope on disk?
+    pub fn holds(&self, scope: &ScopeName) -> bool {
+        self.others != self.except.contains(scope)
+    }
+}
+
+impl Default for Stored {
+    fn default() -> Self {
+        Self { others: true, except: BTreeSet::new() }
+    }
 }
 
 impl Config {
@@ -88,6 +113,7 @@ impl Config {
             broadcast: BroadcastConfig::default(),
             roster: true,
             sources: None,
+            stored: Stored::default(),
             trace_deliveries: false,
             rules: Rules::default(),
         }

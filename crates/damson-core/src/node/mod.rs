@@ -41,7 +41,7 @@ use crate::time::{Now, Time};
 use crate::wire::{Contact, Message};
 
 pub use boot::{Boot, Started};
-pub use config::Config;
+pub use config::{Config, Stored};
 pub use dialer::DialConfig;
 pub use effects::{Effect, Event, Input, Lane, LinkId};
 
@@ -91,7 +91,6 @@ pub struct Node {
     next_relay: u64,
     digests: BTreeMap<NodeId, Digest>,
     ticket: u64,
-    watching: bool,
     counters: NodeCounters,
 }
 
@@ -148,6 +147,7 @@ impl Node {
             config.scopes_max,
         );
         scopes.trace = config.trace_deliveries;
+        scopes.follow(config.stored.clone(), false);
         Self {
             id: actor.node,
             boot: rng.next_u64(),
@@ -178,7 +178,6 @@ impl Node {
             next_relay: 1 << 63,
             digests: BTreeMap::new(),
             ticket: 0,
-            watching: false,
             counters: NodeCounters::default(),
             config,
         }
@@ -259,7 +258,7 @@ impl Node {
 
     /// From now on changed keys are told, as effects.
     pub fn watch(&mut self, watching: bool) {
-        self.watching = watching;
+        self.scopes.watch(watching);
     }
 
     /// This node.
@@ -436,16 +435,17 @@ impl Node {
 
     /// Hands what changed in a scope to the disk, the watchers and, in the roster's case, to membership.
     fn flush(&mut self, scope: &ScopeName, now: Now, fx: &mut Vec<Effect>) {
+        let (is_roster, is_watched) = (*scope == ScopeName::roster(), self.scopes.is_watched());
         let Some(replica) = self.scopes.replicas.get_mut(scope) else { return };
-        let keys = replica.take_changed_keys();
+        let keys = if is_roster || is_watched { replica.changed_keys() } else { BTreeSet::new() };
         let rows = replica.take_rows();
         if !rows.is_empty() {
             self.persist(Some(scope.clone()), rows, fx);
         }
-        if *scope == ScopeName::roster() {
+        if is_roster {
             keys.iter().for_each(|key| self.refresh_member(key, now, fx));
         }
-        if self.watching && !keys.is_empty() {
+        if is_watched && !keys.is_empty() {
             fx.push(Effect::Changed { scope: scope.clone(), keys: keys.into_iter().collect() });
         }
     }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use damson_crdt::codec;
 use damson_crdt::{Actor, Context, Digest, Hlc, NodeId, Rules};
 
+use super::config::Stored;
 use super::effects::Event;
 use super::spread::Relayed;
-use crate::replica::{Inbound, Replica, ReplicaConfig};
+use crate::replica::{Followers, Inbound, Replica, ReplicaConfig};
 use crate::scope::ScopeName;
 use crate::sync::{Scopes, Staged};
 use crate::wire::{ScopeDigest, decode_chunk, encode_chunk};
@@ -39,6 +40,9 @@ pub(super) struct ScopeTable {
     pub unconfirmed: bool,
     /// Tell what transfers bring.
     pub trace: bool,
+    stored: Stored,
+    /// Somebody wants to know which keys change.
+    watching: bool,
     /// What transfers have brought, and from whom.
     pub brought: Vec<(NodeId, ScopeName, Actor, u64)>,
     /// What is to be told.
@@ -71,10 +75,29 @@ impl ScopeTable {
             forked: false,
             unconfirmed: false,
             trace: false,
+            stored: Stored::default(),
+            watching: false,
             brought: Vec::new(),
             events: Vec::new(),
             refused: 0,
         }
+    }
+
+    /// Says which scopes are on disk, and whether somebody wants to know which keys change.
+    pub fn follow(&mut self, stored: Stored, watching: bool) {
+        (self.stored, self.watching) = (stored, watching);
+        for (scope, replica) in &mut self.replicas {
+            replica.follow(followers(scope, &self.stored, watching));
+        }
+    }
+
+    pub fn watch(&mut self, watching: bool) {
+        self.follow(self.stored.clone(), watching);
+    }
+
+    /// Does somebody want to know which keys change?
+    pub fn is_watched(&self) -> bool {
+        self.watching
     }
 
     /// Do we host this scope?
@@ -94,6 +117,7 @@ impl ScopeTable {
                 return None;
             }
             let mut replica = Replica::new(scope.clone(), self.actor, self.config.clone(), self.rules);
+            replica.follow(followers(scope, &self.stored, self.watching));
             if self.unconfirmed {
                 replica.begin_unconfirmed();
             }
@@ -219,6 +243,11 @@ impl Scopes for ScopeTable {
     fn unstage(&mut self) {
         self.staging = Inbound::default();
     }
+}
+
+/// The node itself follows the roster.
+fn followers(scope: &ScopeName, stored: &Stored, watching: bool) -> Followers {
+    Followers { rows: stored.holds(scope), keys: watching || *scope == ScopeName::roster() }
 }
 
 /// System scopes are hosted by everyone.

@@ -92,11 +92,15 @@ impl Node {
         };
         let whole = Bytes::from(payload);
         let single = batches.len() == 1;
-        for batch in batches {
+        let mut looked_at = 0;
+        for (at, batch) in batches.iter().enumerate() {
+            if let Some(replica) = self.scopes.replicas.get(scope).filter(|_| at == looked_at && !single) {
+                looked_at += replica.look_ahead(&batches[at..]);
+            }
             let range = batch.range();
-            match self.apply(peer, scope, &batch, now) {
+            match self.apply(peer, scope, batch, now) {
                 Some(Applied::New | Applied::Waiting) => {
-                    let payload = if single { whole.clone() } else { encoded(&batch) };
+                    let payload = if single { whole.clone() } else { encoded(batch) };
                     let item = Item { scope: scope.clone(), range, round, payload };
                     if self.config.trace_deliveries {
                         let (scope, actor, last) = (scope.clone(), range.actor, range.last);

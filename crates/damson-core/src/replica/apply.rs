@@ -1,9 +1,22 @@
 //! Batches from peers.
 
-use damson_crdt::{Actor, Batch, Context, Dot, Hlc, Leaf, LiveDot, NodeId, Operation, Payload, Rule, Target};
+use damson_crdt::{
+    Actor, Batch, CellId, Context, Dot, Hlc, Kills, Leaf, LiveDot, NodeId, Operation, Payload, Rule, Target,
+};
 
 use super::Replica;
+use super::live::LOOK_AHEAD;
 use crate::time::Time;
+
+/// A smaller state is in the processor's caches.
+const LOOK_AHEAD_FROM: usize = 10_000;
+
+fn edit_of(op: &Operation) -> Option<(&CellId, &Kills)> {
+    match &op.target {
+        Target::Cell(id) => Some((id, &op.kills)),
+        Target::Key(_) => None,
+    }
+}
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +49,23 @@ impl Replica {
                 Applied::New
             }
         }
+    }
+
+    /// What of these batches can be looked at together before they are applied one by one, is: the greater the state, the
+    /// more of the time is spent waiting for memory. Returns after how many it is to be called again.
+    pub fn look_ahead(&self, batches: &[Batch]) -> usize {
+        if self.live.dots() < LOOK_AHEAD_FROM {
+            return batches.len();
+        }
+        let mut ops = 0;
+        let within = |batch: &&Batch| {
+            ops += batch.ops.len();
+            ops <= LOOK_AHEAD
+        };
+        let some = batches.iter().take_while(within).count().max(1);
+        let ahead = batches.iter().take(some).flat_map(|batch| batch.ops.iter().take(LOOK_AHEAD));
+        self.live.look_ahead(ahead.filter_map(edit_of));
+        some
     }
 
     /// Drops batches that have waited too long. Returns how many.
@@ -112,7 +142,7 @@ impl Replica {
 
     pub(super) fn cover(&mut self, range: damson_crdt::DotRange) {
         self.context_mut().insert_range(range);
-        self.changes.actors.insert(range.actor);
+        self.actor_changed(range.actor);
     }
 
     /// What one operation does to the live dots. The caller enters its dot into the context.
@@ -120,7 +150,8 @@ impl Replica {
         match &op.target {
             Target::Key(key) => self.clear(key, op),
             Target::Cell(id) => {
-                let live = op.payload.clone().map(|payload| LiveDot { dot, hlc, payload });
+                let live =
+                    op.payload.as_ref().map(|payload| LiveDot { dot, hlc, payload: payload.detached() });
                 self.note_trace(id, op.payload.as_ref());
                 let mut conflict = false;
                 self.edit(id, |cell| {
@@ -139,14 +170,14 @@ impl Replica {
     /// A clear kills exact dots, in whatever cells of its key they are.
     fn clear(&mut self, key: &damson_crdt::Key, op: &Operation) {
         let dying = op.kills.ranges().iter().flat_map(|range| self.live.in_range(*range));
-        let mut cells: Vec<_> = dying.map(|(_, id)| id).filter(|id| id.key == *key).cloned().collect();
+        let mut cells: Vec<_> = dying.map(|(_, id)| id).filter(|id| id.key == *key).collect();
         cells.sort_unstable();
         cells.dedup();
         if !self.rules.holds(Rule::ClearOneCell) {
             cells.truncate(1);
         }
         for id in cells {
-            self.edit(&id, |cell| _ = cell.kill(&op.kills));
+            self.edit(&id, |cell| cell.kill(&op.kills));
         }
     }
 

@@ -130,7 +130,7 @@ impl Replica {
             let hit = dot.actor == old && dot.seq > base;
             if hit { Dot::new(next, dot.seq - base) } else { dot }
         };
-        let moving: Vec<CellId> = self.live.in_range(unconfirmed).map(|(_, id)| id.clone()).collect();
+        let moving: Vec<CellId> = self.live.in_range(unconfirmed).map(|(_, id)| id).collect();
         for id in moving {
             self.move_cell(&id, own_path(&id.path, old, next), fork, &renamed);
         }
@@ -183,7 +183,7 @@ impl Replica {
         let all = self.context.of(old).cloned().unwrap_or_default();
         self.context_mut().set(old, all.minus(&Intervals::of(base + 1, top)));
         self.context_mut().set(next, Intervals::of(1, top - base));
-        self.changes.actors.extend([old, next]);
+        [old, next].into_iter().for_each(|actor| self.actor_changed(actor));
     }
 }
 

@@ -73,6 +73,7 @@ pub struct Replica {
     waiting: Waiting,
     /// Transfers to others: the cells that each has still to send, those that change meanwhile included.
     outbound: BTreeMap<u64, transfer::Outbound>,
+    followers: Followers,
     changes: Changes,
     fork: fork::Fork,
     /// Counter cells of ours in which others left traces that we have to absorb.
@@ -82,16 +83,24 @@ pub struct Replica {
     issued: Vec<Batch>,
 }
 
-/// What changed since it was last asked for: for the disk and for watchers.
+/// Who wants to know what changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Followers {
+    /// The disk: changes are told as rows.
+    pub rows: bool,
+    /// Watchers: changed keys are told.
+    pub keys: bool,
+}
+
+/// What changed since it was last asked for: for the disk and for watchers. A cell or an actor may be named twice.
 #[derive(Debug, Default)]
 struct Changes {
-    cells: BTreeSet<CellId>,
-    actors: BTreeSet<Actor>,
+    cells: Vec<CellId>,
+    actors: Vec<Actor>,
     removals: Vec<(u64, Dot)>,
     forgotten: Vec<(u64, Dot)>,
     floor: bool,
     unconfirmed: bool,
-    keys: BTreeSet<Key>,
 }
 
 /// What happened in a replica, counted since the start.
@@ -139,6 +148,7 @@ impl Replica {
             removals: Removals::new(),
             waiting: Waiting::new(config.waiting_per_peer_max, config.waiting_bytes_per_peer_max),
             outbound: BTreeMap::new(),
+            followers: Followers { rows: true, keys: true },
             changes: Changes::default(),
             fork: fork::Fork::default(),
             traces: BTreeSet::new(),
@@ -205,7 +215,7 @@ impl Replica {
     }
 
     /// All live dots in order, with their cells.
-    pub fn dots(&self) -> impl Iterator<Item = (Dot, &CellId)> {
+    pub fn dots(&self) -> impl Iterator<Item = (Dot, CellId)> {
         self.live.all_dots()
     }
 
@@ -243,9 +253,14 @@ impl Replica {
         std::mem::take(&mut self.issued)
     }
 
-    /// The keys changed since this was last called.
-    pub fn take_changed_keys(&mut self) -> BTreeSet<Key> {
-        std::mem::take(&mut self.changes.keys)
+    /// Says who wants to know what changes. By default all do, and have to ask: what they do not take is kept.
+    pub fn follow(&mut self, followers: Followers) {
+        self.followers = followers;
+    }
+
+    /// The keys changed since rows were last taken.
+    pub fn changed_keys(&self) -> BTreeSet<Key> {
+        self.changes.cells.iter().map(|id| id.key.clone()).collect()
     }
 
     /// What this replica means at a wall time.
@@ -259,14 +274,23 @@ impl Replica {
         for outbound in self.outbound.values_mut() {
             outbound.changed(id, self.rules);
         }
-        self.changes.keys.insert(id.key.clone());
-        self.changes.cells.insert(id.clone());
+        if (self.followers.rows || self.followers.keys) && self.changes.cells.last() != Some(id) {
+            self.changes.cells.push(id.clone());
+        }
+    }
+
+    fn actor_changed(&mut self, actor: Actor) {
+        if self.followers.rows && self.changes.actors.last() != Some(&actor) {
+            self.changes.actors.push(actor);
+        }
     }
 
     fn remember_removal(&mut self, dot: Dot, target: damson_crdt::Target) {
         let position = self.removals.push(dot, target);
         self.outbound.values_mut().for_each(|outbound| outbound.removed(dot));
-        self.changes.removals.push((position, dot));
+        if self.followers.rows {
+            self.changes.removals.push((position, dot));
+        }
         // In portions, so that the floor is not rewritten with each removal.
         if self.removals.len() > self.config.removals_max + self.config.removals_max / 8 {
             self.truncate_removals(self.config.removals_max);
@@ -276,7 +300,9 @@ impl Replica {
     /// Forgets all but the newest removals, as happens by itself beyond `removals_max`.
     pub fn truncate_removals(&mut self, keep: usize) {
         let forgotten = self.removals.truncate_to(keep);
-        self.changes.floor |= !forgotten.is_empty();
-        self.changes.forgotten.extend(forgotten);
+        if self.followers.rows {
+            self.changes.floor |= !forgotten.is_empty();
+            self.changes.forgotten.extend(forgotten);
+        }
     }
 }

@@ -212,18 +212,20 @@ impl<'a> View<'a> {
             if self.is_visible(entry)
                 && let Some(kind) = entry.kind(&Path::root(), self.replica.live.ties())
             {
-                out.keys.push((key.clone(), kind));
+                out.keys.push((Key::copy_from_slice(key), kind));
             }
         }
         out
     }
 
     /// All existing keys, in no meaningful but the same order everywhere.
-    pub fn keys(self) -> impl Iterator<Item = (&'a Key, Kind)> {
+    pub fn keys(self) -> impl Iterator<Item = (Key, Kind)> {
         let ties = self.replica.live.ties();
         let view = self;
         let entries = self.replica.live.keys_from(0).filter(move |(_, _, entry)| view.is_visible(entry));
-        entries.filter_map(move |(_, key, entry)| entry.kind(&Path::root(), ties).map(|kind| (key, kind)))
+        entries.filter_map(move |(_, key, entry)| {
+            entry.kind(&Path::root(), ties).map(|kind| (Key::copy_from_slice(key), kind))
+        })
     }
 
     fn entry(&self, key: &Key) -> Option<&'a Entry> {

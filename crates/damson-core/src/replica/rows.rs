@@ -60,10 +60,16 @@ pub struct Loader {
 }
 
 impl Replica {
-    /// The rows changed since this was last called: one atomic group.
+    /// The rows changed since this was last called, if somebody wants them: one atomic group.
     pub fn take_rows(&mut self) -> Vec<Row> {
-        let changes = std::mem::take(&mut self.changes);
-        self.changes.keys = changes.keys;
+        let mut changes = std::mem::take(&mut self.changes);
+        if !self.followers.rows {
+            return Vec::new();
+        }
+        changes.cells.sort_unstable();
+        changes.cells.dedup();
+        changes.actors.sort_unstable();
+        changes.actors.dedup();
         let mut rows =
             Vec::with_capacity(changes.cells.len() + changes.actors.len() + changes.removals.len());
         rows.extend(changes.cells.iter().map(|id| self.cell_row(id)));

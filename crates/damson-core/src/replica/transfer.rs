@@ -185,7 +185,7 @@ impl Replica {
         for (actor, seen) in missing.iter() {
             for &(first, last) in seen.pairs() {
                 let range = damson_crdt::DotRange { actor, first, last };
-                outbound.todo.extend(self.live.in_range(range).map(|(_, id)| id.clone()));
+                outbound.todo.extend(self.live.in_range(range).map(|(_, id)| id));
                 for (dot, target) in self.removals.in_range(range) {
                     self.find_target(target, outbound);
                     outbound.removals.insert(dot);
@@ -268,7 +268,7 @@ impl Replica {
         }
         self.context_mut().union(&last.context);
         for (actor, _) in missing.iter() {
-            self.changes.actors.insert(actor);
+            self.actor_changed(actor);
             self.drain(actor);
         }
     }

@@ -12,9 +12,9 @@ pub type Contents = BTreeMap<Dot, (CellId, Hlc, Payload)>;
 /// The visible keys, one line for each.
 pub fn picture(replica: &Replica, wall_ms: u64) -> Vec<String> {
     let view = replica.view(wall_ms);
-    let line = |(key, _): (&Bytes, Kind)| {
+    let line = |(key, _): (Bytes, Kind)| {
         let slot = Slot::key(key.clone());
-        format!("{} = {} ends {:?}", key.escape_ascii(), value(&view, &slot), view.ends_ms(key))
+        format!("{} = {} ends {:?}", key.escape_ascii(), value(&view, &slot), view.ends_ms(&key))
     };
     let mut lines: Vec<String> = view.keys().map(line).collect();
     lines.sort_unstable();

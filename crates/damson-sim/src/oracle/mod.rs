@@ -136,7 +136,7 @@ impl Oracle {
     /// What must be alive in a replica, and is not, and the reverse.
     pub fn difference(&self, replica: &Replica) -> Difference {
         let (scope, context) = (replica.name(), replica.context());
-        let alive: BTreeMap<Dot, &CellId> = replica.dots().collect();
+        let alive: BTreeMap<Dot, CellId> = replica.dots().collect();
         let mut out = Difference::default();
         let mut wanted = 0;
         for (actor, seen) in context.iter() {
@@ -146,7 +146,7 @@ impl Oracle {
                 let entry = entry_at(entries, at);
                 let Some(id) = entry.and_then(|entry| put_by(entry, context)) else { continue };
                 wanted += 1;
-                if alive.get(&dot) != Some(&id) {
+                if alive.get(&dot) != Some(id) {
                     out.lost.insert(dot);
                 }
             }

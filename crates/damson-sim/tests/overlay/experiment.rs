@@ -35,7 +35,7 @@ fn an_undisturbed_overlay_is_connected_symmetric_and_delivers_everything_once() 
 
 #[test]
 fn grown_trees_take_a_byte_and_are_as_good_as_those_by_distances() {
-    let settled = OverlayOptions { nodes: 300, cycles: 20, messages: 30, ..small() };
+    let settled = OverlayOptions { nodes: 120, cycles: 12, messages: 20, ..small() };
     let by_distances = report(&OverlayOptions { trees: Trees::Distances, ..settled.clone() });
     let report = report(&OverlayOptions { trees: Trees::Grown, ..settled });
     let command = &report.command;
@@ -51,7 +51,7 @@ fn grown_trees_take_a_byte_and_are_as_good_as_those_by_distances() {
 
 #[test]
 fn grown_trees_are_grafted_after_failures() {
-    let options = OverlayOptions { nodes: 200, fail_pct: 30.0, messages: 20, trees: Trees::Grown, ..small() };
+    let options = OverlayOptions { nodes: 100, fail_pct: 30.0, trees: Trees::Grown, ..small() };
     let report = report(&options);
     assert_eq!((report.healing_cycles, report.stranded), (Some(0), 0), "{report:#?}");
     assert_eq!(

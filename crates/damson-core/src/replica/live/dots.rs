@@ -1,0 +1,124 @@
+//! Live dots by author and number: where the key of each lies.
+//!
+//! Numbers of an author come in order, and neighbours are likely to live as long as each other. So places stand in pages
+//! of [`PAGE`] consecutive numbers; a page without a live dot is gone.
+
+use std::collections::BTreeMap;
+
+use damson_crdt::{Actor, Dot, DotRange};
+
+/// All live dots.
+#[derive(Debug, Default)]
+pub(in crate::replica) struct DotIndex {
+    authors: BTreeMap<Actor, Pages>,
+    len: usize,
+}
+
+type Pages = BTreeMap<u64, Box<Page>>;
+
+/// The places of consecutive numbers, plus one; 0 for a dot that is not alive.
+#[derive(Debug)]
+struct Page {
+    places: [u32; PAGE as usize],
+    alive: u32,
+}
+
+const PAGE: u64 = 32;
+
+impl DotIndex {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Reads what an insertion or a removal reads.
+    pub fn look_at(&self, dot: Dot) -> u64 {
+        let page = self.authors.get(&dot.actor).and_then(|pages| pages.get(&(dot.seq / PAGE)));
+        page.map_or(0, |page| u64::from(page.places[(dot.seq % PAGE) as usize]))
+    }
+
+    /// A dot came alive in the key at this place.
+    pub fn insert(&mut self, dot: Dot, place: u32) {
+        let page = self.authors.entry(dot.actor).or_default().entry(dot.seq / PAGE);
+        let page = page.or_insert_with(|| Box::new(Page { places: [0; PAGE as usize], alive: 0 }));
+        let at = &mut page.places[(dot.seq % PAGE) as usize];
+        page.alive += u32::from(*at == 0);
+        self.len += usize::from(*at == 0);
+        *at = place + 1;
+    }
+
+    /// A dot died.
+    pub fn remove(&mut self, dot: Dot) {
+        let Some(pages) = self.authors.get_mut(&dot.actor) else { return };
+        let Some(page) = pages.get_mut(&(dot.seq / PAGE)) else { return };
+        let at = &mut page.places[(dot.seq % PAGE) as usize];
+        if *at == 0 {
+            return;
+        }
+        *at = 0;
+        page.alive -= 1;
+        self.len -= 1;
+        if page.alive == 0 {
+            pages.remove(&(dot.seq / PAGE));
+            if pages.is_empty() {
+                self.authors.remove(&dot.actor);
+            }
+        }
+    }
+
+    /// The live dots in a range, in order, with the places of their keys.
+    pub fn in_range(&self, range: DotRange) -> impl Iterator<Item = (Dot, u32)> {
+        let pages = self.authors.get(&range.actor).into_iter();
+        let pages = pages.flat_map(move |pages| pages.range(range.first / PAGE..=range.last / PAGE));
+        let all = pages.flat_map(move |(number, page)| on_page(range.actor, *number, page));
+        all.filter(move |(dot, _)| (range.first..=range.last).contains(&dot.seq))
+    }
+
+    /// All live dots in order, with the places of their keys.
+    pub fn all(&self) -> impl Iterator<Item = (Dot, u32)> {
+        let pages =
+            self.authors.iter().flat_map(|(actor, pages)| pages.iter().map(move |page| (*actor, page)));
+        pages.flat_map(|(actor, (number, page))| on_page(actor, *number, page))
+    }
+}
+
+fn on_page(actor: Actor, number: u64, page: &Page) -> impl Iterator<Item = (Dot, u32)> {
+    let places = (number * PAGE..).zip(page.places).filter(|(_, place)| *place != 0);
+    places.map(move |(seq, place)| (Dot::new(actor, seq), place - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use damson_crdt::{Life, NodeId};
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
+
+    use super::*;
+
+    fn actor(n: u64) -> Actor {
+        Actor::new(NodeId([5; 16]), Life(n))
+    }
+
+    #[test]
+    fn it_holds_what_a_sorted_map_holds() {
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let (mut index, mut model) = (DotIndex::default(), BTreeMap::new());
+        for _ in 0..20_000 {
+            let dot = Dot::new(actor(rng.next_u64() % 3), 1 + rng.next_u64() % 500);
+            if rng.next_u64().is_multiple_of(2) {
+                let place = u32::try_from(rng.next_u64() % 100).unwrap();
+                index.insert(dot, place);
+                model.insert(dot, place);
+            } else {
+                index.remove(dot);
+                model.remove(&dot);
+            }
+            assert_eq!(index.len(), model.len());
+        }
+        assert!(index.all().eq(model.iter().map(|(dot, place)| (*dot, *place))));
+        let range = DotRange { actor: actor(1), first: 33, last: 128 };
+        let expected = model.range(Dot::new(actor(1), 33)..=Dot::new(actor(1), 128));
+        assert!(index.in_range(range).eq(expected.map(|(dot, place)| (*dot, *place))));
+        model.keys().for_each(|dot| index.remove(*dot));
+        assert!(index.authors.is_empty() && index.len() == 0);
+    }
+}

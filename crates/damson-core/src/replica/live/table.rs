@@ -1,0 +1,289 @@
+//! Keys by the hashes of their names, in the order of these.
+//!
+//! A hash table whose slots are in the order of hashes (linear probing, Robin Hood: Celis 1986; the upper bits of a hash
+//! are its home): one look for a key, and a scan from any hash on. Keys and what they hold lie in a list of places; a
+//! slot is 8 bytes, half of a hash and the number of a place.
+
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::entry::Entry;
+
+/// All keys.
+#[derive(Debug, Default)]
+pub(in crate::replica) struct KeyTable {
+    /// The upper half of the hash, and the place plus one; 0 is an empty slot. Beyond the last home there may be more.
+    slots: Vec<u64>,
+    /// How many bits of a hash make a home.
+    bits: u32,
+    places: Vec<Option<Keyed>>,
+    free: Vec<u32>,
+    len: usize,
+}
+
+/// A key and what it holds.
+#[derive(Debug)]
+pub(in crate::replica) struct Keyed {
+    hash: u64,
+    pub name: Name,
+    pub entry: Entry,
+}
+
+/// Names are short: most need no memory of their own, and no further look.
+type Name = SmallVec<[u8; 24]>;
+
+/// The least number of homes.
+const BITS_MIN: u32 = 3;
+
+/// The hash of a key's name, by which keys are in order.
+pub(in crate::replica) fn hash_of(name: &[u8]) -> u64 {
+    xxh3_64(name)
+}
+
+impl KeyTable {
+    /// The place of a key.
+    pub fn find(&self, name: &[u8]) -> Option<u32> {
+        let hash = hash_of(name);
+        let mut at = self.first_from(hash);
+        while let Some(place) = self.place_at(at, hash) {
+            if self.at(place).name[..] == *name {
+                return Some(place);
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// What lies at a place that is taken.
+    pub fn at(&self, place: u32) -> &Keyed {
+        self.places[place as usize].as_ref().expect("the place is taken")
+    }
+
+    pub fn at_mut(&mut self, place: u32) -> &mut Keyed {
+        self.places[place as usize].as_mut().expect("the place is taken")
+    }
+
+    /// Reads the slot where the search for a key begins.
+    pub fn look_at_slot(&self, hash: u64) -> u64 {
+        self.slots.get(self.home(hash)).copied().unwrap_or(0)
+    }
+
+    /// The place of the first key whose hash begins like this one: nearly always the key itself.
+    pub fn likely_place(&self, hash: u64) -> Option<u32> {
+        self.place_at(self.first_from(hash), hash)
+    }
+
+    /// Reads the key at a place.
+    pub fn look_at_place(&self, place: u32) -> u64 {
+        self.places[place as usize].as_ref().map_or(0, |keyed| keyed.hash)
+    }
+
+    /// What the key at a place holds.
+    pub fn entry_at(&self, place: u32) -> Option<&Entry> {
+        self.places[place as usize].as_ref().map(|keyed| &keyed.entry)
+    }
+
+    /// Puts in a key that is not there, and returns its place.
+    pub fn insert(&mut self, name: &[u8], entry: Entry) -> u32 {
+        if self.is_crowded() {
+            self.grow();
+        }
+        let keyed = Keyed { hash: hash_of(name), name: name.into(), entry };
+        let (hash, place) = (keyed.hash, self.settle(keyed));
+        let mut at = self.first_from(hash);
+        while self.slots.get(at).is_some_and(|slot| *slot != 0 && self.hash_at(*slot) <= hash) {
+            at += 1;
+        }
+        self.shift_in(at, slot_of(hash, place));
+        self.len += 1;
+        place
+    }
+
+    /// Takes out the key at a place.
+    pub fn remove(&mut self, place: u32) {
+        let gone = self.places[place as usize].take().expect("the place is taken");
+        self.free.push(place);
+        self.len -= 1;
+        let wanted = slot_of(gone.hash, place);
+        let mut at = self.first_from(gone.hash);
+        while self.slots[at] != wanted {
+            at += 1;
+        }
+        self.shift_out(at);
+        if self.len == 0 {
+            *self = Self::default();
+        }
+    }
+
+    /// Keys in the order of their hashes, from one on, with these.
+    pub fn from(&self, hash: u64) -> impl Iterator<Item = (u64, &Keyed)> {
+        let mut at = self.first_from(hash);
+        while self.slots.get(at).is_some_and(|slot| *slot != 0 && self.hash_at(*slot) < hash) {
+            at += 1;
+        }
+        let slots = self.slots.get(at..).unwrap_or_default().iter().filter(|slot| **slot != 0);
+        slots.map(|slot| self.at(place_of(*slot))).map(|keyed| (keyed.hash, keyed))
+    }
+
+    /// The first slot, from the home of a hash on, that may hold one that is not less.
+    fn first_from(&self, hash: u64) -> usize {
+        let mut at = self.home(hash);
+        while self.slots.get(at).is_some_and(|slot| *slot != 0 && *slot & !LOW < hash & !LOW) {
+            at += 1;
+        }
+        at
+    }
+
+    /// The place in this slot, if it may hold this hash.
+    fn place_at(&self, at: usize, hash: u64) -> Option<u32> {
+        let slot = self.slots.get(at).filter(|slot| **slot != 0)?;
+        (*slot & !LOW == hash & !LOW).then(|| place_of(*slot))
+    }
+
+    fn hash_at(&self, slot: u64) -> u64 {
+        self.at(place_of(slot)).hash
+    }
+
+    fn home(&self, hash: u64) -> usize {
+        if self.slots.is_empty() { 0 } else { (hash >> (64 - self.bits)) as usize }
+    }
+
+    fn settle(&mut self, keyed: Keyed) -> u32 {
+        if let Some(place) = self.free.pop() {
+            self.places[place as usize] = Some(keyed);
+            return place;
+        }
+        self.places.push(Some(keyed));
+        u32::try_from(self.places.len() - 1).expect("fewer than 2^32 keys")
+    }
+
+    /// Puts a slot's contents where they belong; those behind move up to the next empty slot.
+    fn shift_in(&mut self, at: usize, slot: u64) {
+        let empty = self.slots[at..].iter().position(|slot| *slot == 0).map(|steps| at + steps);
+        let end = empty.unwrap_or_else(|| {
+            self.slots.push(0);
+            self.slots.len() - 1
+        });
+        self.slots.copy_within(at..end, at + 1);
+        self.slots[at] = slot;
+    }
+
+    /// Empties a slot; those behind that are not at home move back.
+    fn shift_out(&mut self, at: usize) {
+        let is_away = |at: usize| {
+            let slot = self.slots.get(at).copied().unwrap_or(0);
+            slot != 0 && self.home(slot & !LOW) < at
+        };
+        let mut end = at + 1;
+        while is_away(end) {
+            end += 1;
+        }
+        self.slots.copy_within(at + 1..end, at);
+        self.slots[end - 1] = 0;
+    }
+
+    /// Beyond three quarters runs become long.
+    fn is_crowded(&self) -> bool {
+        self.slots.is_empty() || self.len * 4 >= (1_usize << self.bits) * 3
+    }
+
+    fn grow(&mut self) {
+        self.bits = (self.bits + 1).max(BITS_MIN);
+        let old = std::mem::replace(&mut self.slots, vec![0; 1 << self.bits]);
+        let mut next = 0;
+        for slot in old.into_iter().filter(|slot| *slot != 0) {
+            let at = self.home(slot & !LOW).max(next);
+            if at == self.slots.len() {
+                self.slots.push(0);
+            }
+            self.slots[at] = slot;
+            next = at + 1;
+        }
+    }
+}
+
+/// The half of a slot that is no hash.
+const LOW: u64 = u32::MAX as u64;
+
+fn slot_of(hash: u64, place: u32) -> u64 {
+    (hash & !LOW) | (u64::from(place) + 1)
+}
+
+fn place_of(slot: u64) -> u32 {
+    u32::try_from((slot & LOW) - 1).expect("32 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use damson_crdt::{Cell, Path};
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
+
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry::One(Path::root(), Cell::default())
+    }
+
+    fn agree(table: &KeyTable, model: &BTreeMap<u64, Vec<u8>>) {
+        assert_eq!(table.len, model.len());
+        let all: Vec<(u64, &[u8])> = table.from(0).map(|(hash, keyed)| (hash, &*keyed.name)).collect();
+        let expected: Vec<(u64, &[u8])> = model.iter().map(|(hash, name)| (*hash, &name[..])).collect();
+        assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn keys_come_and_go_and_are_found_in_the_order_of_their_hashes() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let (mut table, mut model) = (KeyTable::default(), BTreeMap::new());
+        for round in 0..20_000_u64 {
+            let name = (rng.next_u64() % 3_000).to_be_bytes();
+            let hash = hash_of(&name);
+            match table.find(&name) {
+                Some(place) => {
+                    assert_eq!(&*table.at(place).name, name);
+                    assert!(model.remove(&hash).is_some());
+                    table.remove(place);
+                }
+                None => {
+                    assert!(model.insert(hash, name.to_vec()).is_none());
+                    table.insert(&name, entry());
+                }
+            }
+            if round % 1_000 == 0 {
+                agree(&table, &model);
+                let from = rng.next_u64();
+                let expected: Vec<u64> = model.range(from..).map(|(hash, _)| *hash).collect();
+                assert_eq!(table.from(from).map(|(hash, _)| hash).collect::<Vec<_>>(), expected);
+            }
+        }
+        for name in model.values() {
+            let place = table.find(name).expect("it is there");
+            table.remove(place);
+        }
+        assert!(table.slots.is_empty() && table.from(0).next().is_none());
+    }
+
+    /// Names whose hashes begin alike stand in one run, which may reach beyond the last home.
+    #[test]
+    fn crowds_at_one_home_are_kept_apart() {
+        let mut table = KeyTable::default();
+        let begin = |n: &u64| hash_of(&n.to_be_bytes()) >> 54;
+        let crowd: Vec<u64> = (0..400_000).filter(|n| begin(n) == 1_023 || begin(n) == 0).collect();
+        assert!(crowd.len() > 500);
+        let places: Vec<u32> = crowd.iter().map(|n| table.insert(&n.to_be_bytes(), entry())).collect();
+        for (n, place) in crowd.iter().zip(&places) {
+            assert_eq!(table.find(&n.to_be_bytes()), Some(*place));
+        }
+        let hashes: Vec<u64> = table.from(0).map(|(hash, _)| hash).collect();
+        assert!(hashes.is_sorted() && hashes.len() == crowd.len());
+        for (n, place) in crowd.iter().zip(&places).step_by(2) {
+            table.remove(*place);
+            assert_eq!(table.find(&n.to_be_bytes()), None);
+        }
+        let left = crowd.iter().zip(&places).skip(1).step_by(2);
+        left.for_each(|(n, place)| assert_eq!(table.find(&n.to_be_bytes()), Some(*place)));
+    }
+}
