@@ -43,6 +43,20 @@ fn survivors_of_a_mass_failure_are_connected_within_a_cycle_as_far_as_they_know_
 }
 
 #[test]
+fn a_survivor_that_knows_nobody_is_called_by_those_who_know_it() {
+    for seed in 1..=8 {
+        let mut town = Town::of(600, OverlayConfig { passive: 12, ..OverlayConfig::default() }, seed);
+        town.run_cycles(20);
+        (0..600).filter(|at| (at * 7919 + 13) % 100 < 88).for_each(|at| town.kill(at));
+        let known = known_together(&town);
+        town.knows_paths = true;
+        town.run_cycles(1);
+        let reached = town.living().iter().map(|at| town.reached_from(*at)).max().unwrap();
+        assert!(reached >= known, "seed {seed}: {reached} of {known} of {}", town.living().len());
+    }
+}
+
+#[test]
 fn after_a_failed_dial_the_next_candidate_is_tried_at_once() {
     let mut town = Town::of(100, OverlayConfig::default(), 5);
     town.run_cycles(10);

@@ -17,6 +17,8 @@ pub struct Town {
     queue: BinaryHeap<std::cmp::Reverse<(Time, u64, usize)>>,
     events: BTreeMap<u64, (usize, OverlayInput)>,
     next: u64,
+    /// Dials tell whether a path leads there, as the broadcast's trees know.
+    pub knows_paths: bool,
 }
 
 pub fn id(at: usize) -> NodeId {
@@ -41,6 +43,7 @@ impl Town {
             overlays: Vec::new(),
             config,
             links: BTreeSet::new(),
+            knows_paths: false,
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
             next: 0,
@@ -163,7 +166,12 @@ impl Town {
                 OverlayEffect::Send(to, message) => {
                     self.post(1, self::at(to), OverlayInput::Message(id(at), message));
                 }
-                OverlayEffect::Dial(contact) => self.dial(at, contact.address.parse().unwrap()),
+                OverlayEffect::Dial(contact) => {
+                    let to = contact.address.parse().unwrap();
+                    let apart =
+                        self.knows_paths && !self.view(at).is_empty() && !self.seen_from(at).contains(&to);
+                    self.link(at, to, apart);
+                }
                 OverlayEffect::Up(_) | OverlayEffect::Down(_) | OverlayEffect::NeedCandidates => {}
             }
         }
@@ -185,12 +193,16 @@ impl Town {
     }
 
     pub fn reached_from(&self, first: usize) -> usize {
+        self.seen_from(first).len()
+    }
+
+    fn seen_from(&self, first: usize) -> BTreeSet<usize> {
         let mut seen = BTreeSet::from([first]);
         let mut queue = VecDeque::from([first]);
         while let Some(at) = queue.pop_front() {
             queue.extend(self.view(at).into_iter().filter(|next| seen.insert(*next)));
         }
-        seen.len()
+        seen
     }
 
     /// Mean length of the shortest paths from some nodes to all others.

@@ -21,6 +21,7 @@ mod config;
 mod join;
 mod passive;
 mod shuffle;
+mod survey;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -33,6 +34,7 @@ use crate::wire::{Aged, Contact, OverlayMessage};
 
 pub use config::OverlayConfig;
 use passive::Passive;
+use survey::Survey;
 
 /// Something happened.
 #[derive(Debug, Clone)]
@@ -106,6 +108,7 @@ pub struct Overlay {
     shuffles: VecDeque<(u64, Vec<NodeId>)>,
     /// Candidates tried since a neighbour was last lost or found.
     tried: BTreeSet<NodeId>,
+    survey: Survey,
     next_fill: Time,
     fill_pause_ms: u64,
     fills: u64,
@@ -159,6 +162,7 @@ impl Overlay {
             routes: VecDeque::new(),
             shuffles: VecDeque::new(),
             tried: BTreeSet::new(),
+            survey: Survey::none(),
             next_fill: now,
             fills: 0,
             next_join: now,
@@ -213,7 +217,7 @@ impl Overlay {
         let asked = self.asked.values().map(|asked| asked.deadline);
         let fill = if self.has_room() { self.next_fill } else { Time(u64::MAX) };
         let join = if self.may_rejoin() { self.next_join } else { Time(u64::MAX) };
-        asked.fold(self.next_shuffle, Time::min).min(fill).min(join)
+        asked.fold(self.next_shuffle, Time::min).min(fill).min(join).min(self.survey.due())
     }
 
     /// Takes in what happened, and says what to do.
@@ -238,6 +242,7 @@ impl Overlay {
         self.rejoin(now, fx);
         self.shuffle_if_due(now, fx);
         self.fill(now, fx);
+        self.survey(now, fx);
     }
 
     fn on_message(&mut self, from: NodeId, message: OverlayMessage, now: Time, fx: &mut Vec<OverlayEffect>) {
@@ -298,6 +303,7 @@ impl Overlay {
         if self.active.remove(&peer).is_some() {
             self.counters.down += 1;
             fx.push(OverlayEffect::Down(peer));
+            self.plan_survey(now);
             // Perhaps it was only the link: it is tried again, but named to nobody for long.
             let contact = Contact { id: peer, address: address.unwrap_or_default() };
             self.remember(Aged { contact, age: u16::MAX / 2 });
@@ -306,6 +312,7 @@ impl Overlay {
     }
 
     fn on_dial_failed(&mut self, address: &str, now: Time) {
+        self.passive.distrust(address);
         self.forget_asked(now, |asked| asked.dialing && asked.contact.address == address);
     }
 

@@ -46,6 +46,16 @@ impl Passive {
         self.entries.retain(|entry| entry.contact.id != id);
     }
 
+    pub fn contacts(&self) -> impl Iterator<Item = &Contact> {
+        self.entries.iter().map(|entry| &entry.contact)
+    }
+
+    /// Nobody answers at this address: the first to make room.
+    pub fn distrust(&mut self, address: &str) {
+        let there = self.entries.iter_mut().filter(|entry| entry.contact.address == address);
+        there.for_each(|entry| entry.age = u16::MAX / 2);
+    }
+
     /// A cycle has passed.
     pub fn grow_older(&mut self) {
         self.entries.iter_mut().for_each(|entry| entry.age = entry.age.saturating_add(1));
