@@ -1,0 +1,67 @@
+//! The replica, used as a node uses it.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use damson_core::replica::{Applied, Replica, ReplicaConfig, Slot};
+use damson_core::time::Time;
+use damson_crdt::{Actor, Batch, Clock, Life, NodeId, Rules};
+
+use super::super::entry::{KeyBytes, ValueBytes};
+
+/// The wall time of all that happens: nothing here depends on it.
+pub const WALL_MS: u64 = 1_790_000_000_000;
+/// Who writes locally.
+pub const ACTOR: Actor = Actor::new(NodeId([1; 16]), Life(1));
+/// From whom batches come.
+const PEER: NodeId = NodeId([2; 16]);
+
+/// A replica in memory.
+pub struct Engine {
+    replica: Replica,
+    clock: Clock,
+}
+
+impl Engine {
+    pub fn new() -> Self {
+        let name = "bench".parse().expect("a sound name");
+        let replica = Replica::new(name, ACTOR, ReplicaConfig::default(), Rules::default());
+        Self { replica, clock: Clock::default() }
+    }
+
+    /// A local write of one key, as a transaction of its own.
+    pub fn put(&mut self, key: &KeyBytes, value: &ValueBytes) {
+        let slot = Slot::key(Bytes::copy_from_slice(key));
+        let mut tx = self.replica.begin(self.clock.tick(WALL_MS), WALL_MS);
+        tx.put_register(&slot, Bytes::copy_from_slice(value), None).expect("within all limits");
+        black_box(tx.commit());
+        self.take_changes();
+    }
+
+    /// A batch from a peer. It has to be new.
+    pub fn merge(&mut self, batch: Batch) {
+        let applied = self.replica.apply(&batch, PEER, Time::default());
+        assert_eq!(applied, Applied::New);
+        self.take_changes();
+    }
+
+    pub fn get(&self, slot: &Slot) -> Option<Bytes> {
+        self.replica.view(WALL_MS).register(slot)
+    }
+
+    /// Forgets removals, so that what was cleared away leaves nothing.
+    pub fn forget_removals(&mut self) {
+        self.replica.truncate_removals(0);
+        self.take_changes();
+    }
+
+    pub fn len(&self) -> usize {
+        self.replica.keys()
+    }
+
+    /// A node hands rows to its disk's thread, which drops those of a scope in memory, and keys to those who watch.
+    fn take_changes(&mut self) {
+        black_box(self.replica.take_changed_keys());
+        black_box(self.replica.take_rows());
+    }
+}

@@ -1,0 +1,4 @@
+//! Figures of small benchmarks, and that they can be believed.
+
+#[path = "bench/engine.rs"]
+mod engine;
