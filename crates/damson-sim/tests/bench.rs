@@ -2,3 +2,5 @@
 
 #[path = "bench/engine.rs"]
 mod engine;
+#[path = "bench/sync.rs"]
+mod sync;

@@ -1,0 +1,106 @@
+//! What was measured.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::figures::median;
+use super::difference::Measured;
+use super::options::{SyncBenchOptions, SyncPath};
+
+/// What was measured: medians over the runs. Frames count without the transport's framing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SyncBenchReport {
+    /// Keys at each node.
+    pub keys: usize,
+    /// Keys in which they differed.
+    pub diff: usize,
+    /// The path that was asked for.
+    pub path: String,
+    /// The path that was taken in all runs: `context`, or `full` when one side took everything; `mixed` when runs differ.
+    pub taken: String,
+    /// All of anti-entropy's frames in both directions until both are equal, in bytes.
+    pub bytes: u64,
+    /// How many frames.
+    pub frames: u64,
+    /// The smallest encoding of the cells in which they differed: each author's as one list of batches.
+    pub payload_bytes: u64,
+    /// What had to be sent at least. Path context: `payload_bytes` and the entries of the authors in a context. Else, where
+    /// nobody knows what is missing, `payload_bytes` and d (64 - log2 d + 1.443) / 8 for d differing keys with names of 64
+    /// bits.
+    pub bound_bytes: f64,
+    /// `bytes` over `bound_bytes`.
+    pub ratio: f64,
+    /// Frames, one because of the other, until both are equal, two for a round trip.
+    pub round_trips: f64,
+    /// Processor time that handling frames took at the node that begins, in milliseconds.
+    pub cpu_ms_a: f64,
+    /// The same at the other.
+    pub cpu_ms_b: f64,
+    /// What an equal pair says in a round.
+    pub equal_bytes: u64,
+    /// Runs.
+    pub runs: usize,
+}
+
+impl SyncBenchReport {
+    /// What is not as it was asked for.
+    pub fn fault(&self) -> Option<String> {
+        let free = self.path == SyncPath::Auto.to_string();
+        (!free && self.path != self.taken)
+            .then(|| format!("the path {} was asked for, and {} was taken", self.path, self.taken))
+    }
+}
+
+pub fn report(options: &SyncBenchOptions, runs: &[Measured]) -> SyncBenchReport {
+    let of = |figure: &dyn Fn(&Measured) -> f64| median(runs.iter().map(figure));
+    let whole = |count: f64| count.round() as u64;
+    let taken = taken(runs);
+    let bound = |run: &Measured| {
+        let beside = if taken == "context" { run.actors_bytes as f64 } else { sketch_bound(options.diff) };
+        run.payload_bytes as f64 + beside
+    };
+    let hops = |run: &Measured| f64::from(run.round.equal_after.unwrap_or_default());
+    let cpu_ms = |at: usize| of(&|run| run.round.cpu[at].as_secs_f64() * 1_000.0);
+    SyncBenchReport {
+        keys: options.keys,
+        diff: options.diff,
+        path: options.path.to_string(),
+        bytes: whole(of(&|run| run.round.bytes as f64)),
+        frames: whole(of(&|run| run.round.frames as f64)),
+        payload_bytes: whole(of(&|run| run.payload_bytes as f64)),
+        bound_bytes: of(&bound),
+        ratio: of(&|run| run.round.bytes as f64 / bound(run)),
+        round_trips: of(&hops) / 2.0,
+        cpu_ms_a: cpu_ms(0),
+        cpu_ms_b: cpu_ms(1),
+        equal_bytes: whole(of(&|run| run.equal.bytes as f64)),
+        runs: runs.len(),
+        taken,
+    }
+}
+
+fn taken(runs: &[Measured]) -> String {
+    let whole = runs.iter().filter(|run| run.round.whole).count();
+    let name = match whole {
+        0 => "context",
+        all if all == runs.len() => "full",
+        _ => "mixed",
+    };
+    name.into()
+}
+
+/// The least number of bytes that name d unknown members of a set of 64-bit names.
+fn sketch_bound(diff: usize) -> f64 {
+    let d = diff as f64;
+    d * (64.0 - d.log2() + 1.443) / 8.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_of_sketches_falls_below_eight_bytes_for_each() {
+        assert!((sketch_bound(1) - 65.443 / 8.0).abs() < 1e-9);
+        assert!(sketch_bound(1_000) < 8_000.0 && sketch_bound(1_000) > 6_000.0);
+    }
+}
