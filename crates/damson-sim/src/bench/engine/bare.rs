@@ -23,6 +23,11 @@ impl Bare {
         self.0.insert(key, value);
     }
 
+    /// Makes room, so that no insert has to: what was removed before counts as used.
+    pub fn reserve(&mut self, entries: usize) {
+        self.0.reserve(entries);
+    }
+
     pub fn get(&self, key: &[u8]) -> Option<Bytes> {
         self.0.get(key).cloned()
     }

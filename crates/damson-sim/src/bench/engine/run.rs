@@ -135,6 +135,7 @@ impl Bench<'_> {
     fn grow_by(&mut self, keys: &[KeyBytes], author: &mut Author) -> (Duration, Duration) {
         let puts = author.put(keys);
         let removals = author.remove(&puts, keys);
+        self.bare.reserve(keys.len());
         let times = self.both(
             |bare| keys.iter().enumerate().for_each(|(n, key)| bare.insert(key, &value(n))),
             |engine| puts.into_iter().for_each(|batch| engine.merge(batch)),
