@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod http;
 mod query;
+mod report;
 mod secret;
 mod serve;
 mod sim;

@@ -7,8 +7,9 @@ use anyhow::Context;
 use damson_sim::LivenessReport;
 
 use super::create;
-use super::swarm::{IMPOSSIBLE, Shown, peak_rss_mb, print};
+use super::swarm::{Shown, peak_rss_mb};
 use crate::args::SimLiveness;
+use crate::report::{IMPOSSIBLE, print};
 
 /// Runs the experiment, and shows the figures.
 pub fn liveness(args: &SimLiveness) -> anyhow::Result<ExitCode> {

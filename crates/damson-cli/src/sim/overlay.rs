@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::create;
-use super::swarm::{IMPOSSIBLE, Shown, peak_rss_mb, print};
+use super::swarm::{Shown, peak_rss_mb};
 use crate::args::SimOverlay;
+use crate::report::{IMPOSSIBLE, print};
 
 /// Runs the experiment, and shows the figures.
 pub fn overlay(args: &SimOverlay) -> anyhow::Result<ExitCode> {
