@@ -1,5 +1,6 @@
 //! Commands and flags.
 
+mod bench;
 mod liveness;
 mod overlay;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+pub use bench::{BenchCluster, BenchCommand, BenchEngine, BenchSync, Hold, SyncWhen};
 pub use liveness::SimLiveness;
 pub use overlay::SimOverlay;
 
@@ -38,6 +40,11 @@ pub enum Command {
     Sim {
         #[command(subcommand)]
         command: SimCommand,
+    },
+    /// Benchmarks: the engine, anti-entropy, a cluster. They print figures; trust the ratios more than the rates.
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
     },
 }
 

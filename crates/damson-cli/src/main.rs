@@ -1,6 +1,7 @@
-//! The damson command: a daemon, a demonstration, a look at a running cluster, and the fault simulator.
+//! The damson command: a daemon, a demonstration, a look at a running cluster, the fault simulator, and benchmarks.
 
 mod args;
+mod bench;
 mod demo;
 mod http;
 mod query;
@@ -19,7 +20,7 @@ use args::{Args, Command, SimCommand};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    log_to_stderr(args.verbose, matches!(args.command, Command::Demo(_)));
+    log_to_stderr(args.verbose, matches!(args.command, Command::Demo(_) | Command::Bench { .. }));
     let result = match args.command {
         Command::Serve(serve) => serve::run(*serve),
         Command::Demo(demo) => demo::run(&demo),
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Sim { command: SimCommand::Cluster(cluster) } => sim::cluster(&cluster),
         Command::Sim { command: SimCommand::Overlay(overlay) } => sim::overlay(&overlay),
         Command::Sim { command: SimCommand::Liveness(liveness) } => sim::liveness(&liveness),
+        Command::Bench { command } => bench::run(&command),
     };
     match result {
         Ok(code) => code,
@@ -39,8 +41,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is logged goes to stderr: stdout belongs to results. The demonstration cuts and kills on purpose, so it logs
-/// errors only. `RUST_LOG` overrides.
+/// What is logged goes to stderr: stdout belongs to results. The demonstration cuts and kills on purpose, and a
+/// benchmark is not to be slowed down, so they log errors only. `RUST_LOG` overrides.
 fn log_to_stderr(verbose: bool, quiet: bool) {
     let default = match (verbose, quiet) {
         (true, _) => "debug",

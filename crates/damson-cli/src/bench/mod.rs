@@ -1,0 +1,21 @@
+//! `damson bench`: the engine, anti-entropy and a cluster, measured.
+
+mod clocks;
+mod cluster;
+mod engine;
+mod memory;
+mod progress;
+mod sync;
+
+use std::process::ExitCode;
+
+use crate::args::BenchCommand;
+
+/// Runs a benchmark and prints its figures.
+pub fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        BenchCommand::Engine(args) => engine::run(args),
+        BenchCommand::Sync(args) => sync::run(args),
+        BenchCommand::Cluster(args) => cluster::run(args),
+    }
+}

@@ -1,0 +1,6 @@
+//! Small benchmarks: their figures are there, and they can be believed. How great they are is no matter of tests.
+
+mod cluster;
+mod engine;
+mod figures;
+mod sync;
