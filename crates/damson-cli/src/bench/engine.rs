@@ -3,13 +3,22 @@
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, ensure};
-use damson_sim::bench::engine::{hold, run_engine};
+use damson_sim::bench::engine::{EngineOptions, EngineReport, hold, run_engine};
+use serde::Serialize;
 
-use super::clocks::wall_time;
+use super::clocks::{THREAD_CLOCK, thread_time};
 use super::memory::resident_bytes;
 use super::progress::Progress;
 use crate::args::{BenchEngine, Hold};
 use crate::report::print;
+
+/// The figures, and what they were measured with.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    report: EngineReport,
+    cpu_clock: &'static str,
+}
 
 /// Runs the benchmark, and shows the figures.
 pub fn run(args: &BenchEngine) -> anyhow::Result<ExitCode> {
@@ -20,16 +29,16 @@ pub fn run(args: &BenchEngine) -> anyhow::Result<ExitCode> {
     let mut progress = Progress::new();
     let runs = args.runs;
     let tell = &mut |run: usize| progress.step(&format!("run {} of {runs}", run + 1));
-    let mut report = run_engine(&args.options(), &wall_time, tell);
+    let mut report = run_engine(&args.options(), &thread_time, tell);
     progress.step("memory");
     report.set_memory(bytes_per_entry(Hold::Engine, args)?, bytes_per_entry(Hold::Hashmap, args)?);
     progress.end();
-    print(&report, args.json)?;
+    print(&Shown { report, cpu_clock: THREAD_CLOCK }, args.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Bytes for each entry, by which this process grows.
-fn grown_by(side: Hold, options: &damson_sim::bench::engine::EngineOptions) -> anyhow::Result<f64> {
+fn grown_by(side: Hold, options: &EngineOptions) -> anyhow::Result<f64> {
     let before = resident_bytes()?;
     let held = hold(side.into(), options.keys);
     let grown = resident_bytes()?.saturating_sub(before);

@@ -18,6 +18,7 @@ const RATES: &[&str] = &[
 fn rates_ratios_and_memory_are_there() {
     let figures = Figures::of(&["engine", "--keys", "2000", "--deltas", "1000", "--runs", "1"]);
     assert_eq!((figures.number("keys"), figures.number("runs")), (2_000.0, 1.0));
+    assert_eq!(figures.text("cpu_clock"), "thread");
     figures.assert_positive(RATES);
     let ratio = |above, below| figures.number(above) / figures.number(below);
     for (name, wanted) in [

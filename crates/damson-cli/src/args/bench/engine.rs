@@ -11,7 +11,8 @@ THE BENCHMARK
   One replica in memory beside one bare hash map (hashbrown with foldhash) of byte strings. Keys have 16 bytes, values
   64. In each run both do the same, one right after the other, in turns who is first; figures are medians over the
   runs, ratios those within a run. The replica is used as a node uses it: after each write and each batch the rows and
-  keys that changed are taken out. The hash map allocates key and value of each insert, but where it says ready.
+  keys that changed are taken out. The hash map allocates key and value of each insert, but where it says ready. A
+  second is one of processor time (cpu_clock), so that what others do on the machine counts less.
 
 FIGURES
   hashmap_insert_per_s           new keys into the hash map, from empty to --keys
