@@ -13,7 +13,7 @@
 //! ```
 //!
 //! [`run_overlay`] is another simulation, in a leaner world: the experiment of the overlay's papers, with tens of thousands
-//! of nodes. [`run_liveness`] watches failure detection in the same world. [`bench`] measures the core itself.
+//! of nodes. [`run_liveness`] watches failure detection in the same world. [`mod@bench`] measures the core itself.
 //!
 //! To see that the invariants bite, break a rule of the replica on purpose ([`ClusterOptions::break_rule`]): the same
 //! scenario, looked at by the same invariants, must then find something.

@@ -17,8 +17,8 @@ use crate::args::{BenchCluster, SyncWhen};
 const LINK_WITHIN: Duration = Duration::from_secs(30);
 /// In which trees are known and the roster is everywhere, once all know all.
 const SETTLE: Duration = Duration::from_secs(1);
-/// Neighbours of a node at most: all others, up to here.
-const NEIGHBOURS: usize = 5;
+/// Up to so many members all are linked to all.
+const ALL_LINKED_MAX: usize = 6;
 
 /// Running nodes.
 pub struct Nodes {
@@ -69,9 +69,10 @@ impl Nodes {
 
     async fn all_know_all(&self) -> anyhow::Result<()> {
         let count = self.nodes.len();
+        let links = if count <= ALL_LINKED_MAX { count - 1 } else { 1 };
         let knows = |node: &Node| {
             let status = node.status();
-            status.members == count && status.links >= NEIGHBOURS.min(count - 1)
+            status.members == count && status.links >= links
         };
         let known = wait_for(LINK_WITHIN, || self.nodes.iter().all(knows)).await;
         ensure!(known.is_some(), "the nodes did not find each other within {} s", LINK_WITHIN.as_secs());
