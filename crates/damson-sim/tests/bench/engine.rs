@@ -23,7 +23,8 @@ fn all_rates_are_defined_and_the_ratios_are_theirs() {
     assert_eq!(report.get_per_s.round(), 120_000.0);
     assert_eq!(report.merge_per_s.round(), 120_000.0);
     assert_eq!(report.merge_new_per_s.round(), 40_000.0);
-    assert_eq!(report.merge_over_hashmap, 1.0);
+    assert_eq!(report.merge_over_hashmap, 0.24);
+    assert_eq!(report.merge_over_hashmap_overwrite, 1.0);
     assert_eq!(report.merge_new_over_hashmap, 1.0);
     assert_eq!(report.memory_over_hashmap, None);
 }

@@ -10,8 +10,8 @@ const DEFINITIONS: &str = "\
 THE BENCHMARK
   One replica in memory beside one bare hash map (hashbrown with foldhash) of byte strings. Keys have 16 bytes, values
   64. In each run both do the same, one right after the other, in turns who is first; figures are medians over the
-  runs, ratios those within a run. The replica is used as a node uses it: after each write and each batch the rows and
-  keys that changed are taken out. The hash map allocates key and value of each insert, but where it says ready. A
+  runs, ratios those within a run. The replica is used as that of a node in memory that nobody watches: no rows for a
+  disk, no names of changed keys. The hash map allocates key and value of each insert, but where it says ready. A
   second is one of processor time (cpu_clock), so that what others do on the machine counts less.
 
 FIGURES
@@ -23,7 +23,10 @@ FIGURES
   local_put_per_s                transactions of one put of a new key, from empty to --keys
   merge_per_s                    batches of another actor, decoded before, each of which overwrites one key, at random
   merge_new_per_s                the same, each with one new key
-  merge_over_hashmap             merge_per_s over hashmap_overwrite_per_s
+  merge_together_per_s           the same, up to 1,024 batches in one frame
+  merge_over_hashmap             merge_per_s over hashmap_insert_per_s
+  merge_together_over_hashmap    merge_together_per_s over hashmap_insert_per_s
+  merge_over_hashmap_overwrite   merge_per_s over hashmap_overwrite_per_s
   merge_over_hashmap_ready       merge_per_s over hashmap_overwrite_ready_per_s
   merge_new_over_hashmap         merge_new_per_s over hashmap_new_per_s
   local_put_over_hashmap         local_put_per_s over hashmap_insert_per_s

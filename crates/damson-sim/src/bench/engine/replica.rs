@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use damson_core::replica::{Applied, Replica, ReplicaConfig, Slot};
+use damson_core::replica::{Applied, Followers, Replica, ReplicaConfig, Slot};
 use damson_core::time::Time;
 use damson_crdt::{Actor, Batch, Clock, Life, NodeId, Rules};
 
@@ -25,7 +25,9 @@ pub struct Engine {
 impl Engine {
     pub fn new() -> Self {
         let name = "bench".parse().expect("a sound name");
-        let replica = Replica::new(name, ACTOR, ReplicaConfig::default(), Rules::default());
+        let mut replica = Replica::new(name, ACTOR, ReplicaConfig::default(), Rules::default());
+        // As in a node without a directory that nobody watches.
+        replica.follow(Followers { rows: false, keys: false });
         Self { replica, clock: Clock::default() }
     }
 
@@ -39,10 +41,21 @@ impl Engine {
     }
 
     /// A batch from a peer. It has to be new.
-    pub fn merge(&mut self, batch: Batch) {
-        let applied = self.replica.apply(&batch, PEER, Time::default());
+    pub fn merge(&mut self, batch: &Batch) {
+        let applied = self.replica.apply(batch, PEER, Time::default());
         assert_eq!(applied, Applied::New);
         self.take_changes();
+    }
+
+    /// Batches that come in one frame.
+    pub fn merge_together(&mut self, batches: &[Batch]) {
+        let mut looked_at = 0;
+        for (at, batch) in batches.iter().enumerate() {
+            if at == looked_at {
+                looked_at += self.replica.look_ahead(&batches[at..]);
+            }
+            self.merge(batch);
+        }
     }
 
     pub fn get(&self, slot: &Slot) -> Option<Bytes> {
@@ -59,9 +72,8 @@ impl Engine {
         self.replica.keys()
     }
 
-    /// A node hands rows to its disk's thread, which drops those of a scope in memory, and keys to those who watch.
+    /// As a node does after each write and each frame.
     fn take_changes(&mut self) {
-        black_box(self.replica.take_changed_keys());
         black_box(self.replica.take_rows());
     }
 }

@@ -36,8 +36,14 @@ pub struct EngineReport {
     pub merge_per_s: f64,
     /// Batches of another actor with one new key each.
     pub merge_new_per_s: f64,
-    /// `merge_per_s` over `hashmap_overwrite_per_s`.
+    /// Batches merged in a second when many come in one frame.
+    pub merge_together_per_s: f64,
+    /// `merge_per_s` over `hashmap_insert_per_s`.
     pub merge_over_hashmap: f64,
+    /// `merge_together_per_s` over `hashmap_insert_per_s`.
+    pub merge_together_over_hashmap: f64,
+    /// `merge_per_s` over `hashmap_overwrite_per_s`.
+    pub merge_over_hashmap_overwrite: f64,
     /// `merge_per_s` over `hashmap_overwrite_ready_per_s`.
     pub merge_over_hashmap_ready: f64,
     /// `merge_new_per_s` over `hashmap_new_per_s`.
@@ -77,7 +83,10 @@ pub fn report(options: &EngineOptions, runs: &[Rates]) -> EngineReport {
         get_per_s: of(|run| run.get),
         merge_per_s: of(|run| run.merge),
         merge_new_per_s: of(|run| run.merge_new),
-        merge_over_hashmap: of(|run| run.merge / run.bare_overwrite),
+        merge_together_per_s: of(|run| run.merge_together),
+        merge_over_hashmap: of(|run| run.merge / run.bare_insert),
+        merge_together_over_hashmap: of(|run| run.merge_together / run.bare_insert),
+        merge_over_hashmap_overwrite: of(|run| run.merge / run.bare_overwrite),
         merge_over_hashmap_ready: of(|run| run.merge / run.bare_overwrite_ready),
         merge_new_over_hashmap: of(|run| run.merge_new / run.bare_new),
         local_put_over_hashmap: of(|run| run.put / run.bare_insert),

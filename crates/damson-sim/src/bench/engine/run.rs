@@ -26,6 +26,7 @@ pub struct Rates {
     pub put: f64,
     pub get: f64,
     pub merge: f64,
+    pub merge_together: f64,
     pub merge_new: f64,
 }
 
@@ -38,6 +39,9 @@ struct Bench<'a> {
     engine: Engine,
 }
 
+/// Batches that are ready at once.
+const PORTION: usize = 1_024;
+
 /// Does all of it once.
 pub fn run(load: &Load, clock: Elapsed<'_>, bare_first: bool) -> Rates {
     let mut bench = Bench { load, clock, bare_first, bare: Bare::default(), engine: Engine::new() };
@@ -45,7 +49,8 @@ pub fn run(load: &Load, clock: Elapsed<'_>, bare_first: bool) -> Rates {
     let (bare_get, get) = bench.read();
     let mut author = Author::new(load.keys.len());
     let bare_overwrite_ready = bench.overwrite_ready();
-    let (bare_overwrite, merge) = bench.overwrite(&mut author);
+    let (bare_overwrite, merge) = bench.overwrite(&mut author, false);
+    let (_, merge_together) = bench.overwrite(&mut author, true);
     let (bare_new, merge_new) = bench.grow(&mut author);
     Rates {
         bare_insert,
@@ -56,6 +61,7 @@ pub fn run(load: &Load, clock: Elapsed<'_>, bare_first: bool) -> Rates {
         put,
         get,
         merge,
+        merge_together,
         merge_new,
     }
 }
@@ -110,14 +116,22 @@ impl Bench<'_> {
         per_second(count, took)
     }
 
-    fn overwrite(&mut self, author: &mut Author) -> (f64, f64) {
+    /// In portions that stay in the processor's caches, as frames do that were just decoded.
+    fn overwrite(&mut self, author: &mut Author, together: bool) -> (f64, f64) {
         let load = self.load;
-        let batches = load.again.iter().map(|at| author.overwrite(*at, &load.keys[*at]));
-        let batches: Vec<Batch> = batches.collect();
-        let times = self.both(
-            |bare| load.again.iter().for_each(|at| bare.insert(&load.keys[*at], &value(*at))),
-            |engine| batches.into_iter().for_each(|batch| engine.merge(batch)),
-        );
+        let mut times = (Duration::ZERO, Duration::ZERO);
+        for portion in load.again.chunks(PORTION) {
+            let batches = portion.iter().map(|at| author.overwrite(*at, &load.keys[*at]));
+            let batches: Vec<Batch> = batches.collect();
+            let took = self.both(
+                |bare| portion.iter().for_each(|at| bare.insert(&load.keys[*at], &value(*at))),
+                |engine| match together {
+                    true => engine.merge_together(&batches),
+                    false => batches.iter().for_each(|batch| engine.merge(batch)),
+                },
+            );
+            times = (times.0 + took.0, times.1 + took.1);
+        }
         assert_eq!((self.bare.len(), self.engine.len()), (load.keys.len(), load.keys.len()));
         rates(load.again.len(), times)
     }
@@ -138,12 +152,12 @@ impl Bench<'_> {
         self.bare.reserve(keys.len());
         let times = self.both(
             |bare| keys.iter().enumerate().for_each(|(n, key)| bare.insert(key, &value(n))),
-            |engine| puts.into_iter().for_each(|batch| engine.merge(batch)),
+            |engine| puts.iter().for_each(|batch| engine.merge(batch)),
         );
         let grown = self.load.keys.len() + keys.len();
         assert_eq!((self.bare.len(), self.engine.len()), (grown, grown));
         keys.iter().for_each(|key| self.bare.remove(key));
-        removals.into_iter().for_each(|batch| self.engine.merge(batch));
+        removals.iter().for_each(|batch| self.engine.merge(batch));
         self.engine.forget_removals();
         times
     }
