@@ -282,10 +282,9 @@ impl Overlay {
             });
         }
         if let Some(asked) = self.asked.get_mut(&id) {
+            // Not a bridge, even where no path is known: while many join paths are told later than links are made, and a bridge
+            // makes triangles.
             asked.dialing = false;
-            if reason == Reason::Bridge {
-                asked.reason = reason;
-            }
             asked.deadline = now.plus_ms(self.config.reply_ms);
             let urgent = asked.reason == Reason::Bridge || self.active.is_empty();
             fx.push(OverlayEffect::Send(id, self.request(urgent)));
