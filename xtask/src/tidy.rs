@@ -28,6 +28,10 @@ const CORE_MODULES: &[(&str, &[&str])] = &[
     ("membership", &["sync", "broadcast", "node"]),
     ("broadcast", &["sync", "membership", "replica", "node"]),
     ("wire", &["sync", "membership", "broadcast", "node"]),
+    (
+        "sketch",
+        &["replica", "sync", "membership", "broadcast", "node", "wire", "persist", "scope", "time", "crdt"],
+    ),
 ];
 
 /// The root of the workspace.

@@ -14,6 +14,7 @@ pub mod node;
 pub mod persist;
 pub mod replica;
 pub mod scope;
+pub mod sketch;
 pub mod sync;
 pub mod time;
 pub mod wire;

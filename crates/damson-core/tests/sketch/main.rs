@@ -1,0 +1,7 @@
+//! Reconciliation of sets by coded symbols.
+
+mod decoding;
+mod estimates;
+mod hostile;
+mod prefix;
+mod sets;
