@@ -4,7 +4,7 @@
 //! Items are keyed hashes of 64 bits. A set has an endless sequence of coded symbols, each the exclusive or of some of its
 //! items. Both sides make the first ones of their own set ([`Prefix`], [`Run`]), one sends them, the other subtracts its own
 //! and is left with the symbols of the difference ([`Decoder`]). It takes in more until they can be solved, about 1.1 to 1.4
-//! for each difference.
+//! for each difference, tells its own items apart from those of the other side, and asks for these ([`Wanted`]).
 //!
 //! ```text
 //!   A -- hint -------------> B      B: first_batch
@@ -13,9 +13,11 @@
 //!   A <-- symbols 16..m ---- B
 //!   A -- estimate ---------> B      A: Decoder::estimate, B: next_batch; seldom more than once
 //!   A <-- symbols m..n ----- B
+//!   A -- Wanted -----------> B      and what only A has
 //! ```
 
 mod batches;
+mod bits;
 mod curve;
 mod decoder;
 mod estimate;
@@ -26,6 +28,7 @@ mod peel;
 mod prefix;
 mod queue;
 mod run;
+mod wanted;
 
 pub use batches::{batch_by_gauge, first_batch, next_batch, symbols_for};
 pub use decoder::{DecodeError, Decoder};
@@ -33,3 +36,4 @@ pub use gauge::Gauge;
 pub use mapping::{Key, SYMBOLS_MAX};
 pub use prefix::Prefix;
 pub use run::{Run, RunError};
+pub use wanted::{Wanted, WantedError};

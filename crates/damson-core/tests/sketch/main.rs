@@ -3,5 +3,7 @@
 mod decoding;
 mod estimates;
 mod hostile;
+mod overhead;
 mod prefix;
 mod sets;
+mod wanted;
