@@ -94,8 +94,8 @@ mod tests {
         hops[author as usize] = Some(0_u32);
         let (mut queue, mut links) = (std::collections::VecDeque::from([author]), 0);
         while let Some(node) = queue.pop_front() {
-            for (arc, neighbor) in graph.arcs(node).filter(|(arc, _)| is_eager(*arc)) {
-                links += usize::from(is_eager(arc));
+            for (_, neighbor) in graph.arcs(node).filter(|(arc, _)| is_eager(*arc)) {
+                links += 1;
                 if hops[neighbor as usize].is_none() {
                     hops[neighbor as usize] = Some(hops[node as usize].unwrap() + 1);
                     queue.push_back(neighbor);

@@ -6,6 +6,7 @@
 
 mod dots;
 mod entry;
+mod places;
 mod table;
 
 use std::collections::BTreeSet;
@@ -164,8 +165,8 @@ impl Live {
         }
         let places: SmallVec<[u32; LOOK_AHEAD]> =
             hashes.iter().filter_map(|hash| self.keys.likely_place(*hash)).collect();
-        seen ^= places.iter().fold(0, |seen, place| seen ^ self.keys.look_at_place(*place));
-        let values = places.iter().filter_map(|place| self.keys.entry_at(*place));
+        seen ^= places.iter().fold(0, |seen, place| seen ^ self.keys.at(*place).hash);
+        let values = places.iter().map(|place| &self.keys.at(*place).entry);
         std::hint::black_box(values.fold(seen, |seen, entry| seen ^ entry.look_at()));
     }
 

@@ -1,13 +1,14 @@
 //! Keys by the hashes of their names, in the order of these.
 //!
 //! A hash table whose slots are in the order of hashes (linear probing, Robin Hood: Celis 1986; the upper bits of a hash
-//! are its home): one look for a key, and a scan from any hash on. Keys and what they hold lie in a list of places; a
-//! slot is 8 bytes, half of a hash and the number of a place.
+//! are its home): one look for a key, and a scan from any hash on. A slot is 8 bytes, half of a hash and the number of the
+//! place where the key lies. The table grows and shrinks with its keys.
 
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::entry::Entry;
+use super::places::Places;
 
 /// All keys.
 #[derive(Debug, Default)]
@@ -16,15 +17,14 @@ pub(in crate::replica) struct KeyTable {
     slots: Vec<u64>,
     /// How many bits of a hash make a home.
     bits: u32,
-    places: Vec<Option<Keyed>>,
-    free: Vec<u32>,
+    places: Places,
     len: usize,
 }
 
 /// A key and what it holds.
 #[derive(Debug)]
 pub(in crate::replica) struct Keyed {
-    hash: u64,
+    pub hash: u64,
     pub name: Name,
     pub entry: Entry,
 }
@@ -56,11 +56,11 @@ impl KeyTable {
 
     /// What lies at a place that is taken.
     pub fn at(&self, place: u32) -> &Keyed {
-        self.places[place as usize].as_ref().expect("the place is taken")
+        self.places.at(place)
     }
 
     pub fn at_mut(&mut self, place: u32) -> &mut Keyed {
-        self.places[place as usize].as_mut().expect("the place is taken")
+        self.places.at_mut(place)
     }
 
     /// Reads the slot where the search for a key begins.
@@ -73,23 +73,13 @@ impl KeyTable {
         self.place_at(self.first_from(hash), hash)
     }
 
-    /// Reads the key at a place.
-    pub fn look_at_place(&self, place: u32) -> u64 {
-        self.places[place as usize].as_ref().map_or(0, |keyed| keyed.hash)
-    }
-
-    /// What the key at a place holds.
-    pub fn entry_at(&self, place: u32) -> Option<&Entry> {
-        self.places[place as usize].as_ref().map(|keyed| &keyed.entry)
-    }
-
     /// Puts in a key that is not there, and returns its place.
     pub fn insert(&mut self, name: &[u8], entry: Entry) -> u32 {
         if self.is_crowded() {
-            self.grow();
+            self.resize((self.bits + 1).max(BITS_MIN));
         }
         let keyed = Keyed { hash: hash_of(name), name: name.into(), entry };
-        let (hash, place) = (keyed.hash, self.settle(keyed));
+        let (hash, place) = (keyed.hash, self.places.put(keyed));
         let mut at = self.first_from(hash);
         while self.slots.get(at).is_some_and(|slot| *slot != 0 && self.hash_at(*slot) <= hash) {
             at += 1;
@@ -101,8 +91,7 @@ impl KeyTable {
 
     /// Takes out the key at a place.
     pub fn remove(&mut self, place: u32) {
-        let gone = self.places[place as usize].take().expect("the place is taken");
-        self.free.push(place);
+        let gone = self.places.take(place);
         self.len -= 1;
         let wanted = slot_of(gone.hash, place);
         let mut at = self.first_from(gone.hash);
@@ -112,6 +101,9 @@ impl KeyTable {
         self.shift_out(at);
         if self.len == 0 {
             *self = Self::default();
+        } else if self.is_deserted() {
+            self.resize(self.bits - 1);
+            self.places.shrink();
         }
     }
 
@@ -148,15 +140,6 @@ impl KeyTable {
         if self.slots.is_empty() { 0 } else { (hash >> (64 - self.bits)) as usize }
     }
 
-    fn settle(&mut self, keyed: Keyed) -> u32 {
-        if let Some(place) = self.free.pop() {
-            self.places[place as usize] = Some(keyed);
-            return place;
-        }
-        self.places.push(Some(keyed));
-        u32::try_from(self.places.len() - 1).expect("fewer than 2^32 keys")
-    }
-
     /// Puts a slot's contents where they belong; those behind move up to the next empty slot.
     fn shift_in(&mut self, at: usize, slot: u64) {
         let empty = self.slots[at..].iter().position(|slot| *slot == 0).map(|steps| at + steps);
@@ -187,8 +170,13 @@ impl KeyTable {
         self.slots.is_empty() || self.len * 4 >= (1_usize << self.bits) * 3
     }
 
-    fn grow(&mut self) {
-        self.bits = (self.bits + 1).max(BITS_MIN);
+    /// Below an eighth most of the table is empty. A table that was just made smaller is far from being crowded.
+    fn is_deserted(&self) -> bool {
+        self.bits > BITS_MIN && self.len * 8 < 1_usize << self.bits
+    }
+
+    fn resize(&mut self, bits: u32) {
+        self.bits = bits;
         let old = std::mem::replace(&mut self.slots, vec![0; 1 << self.bits]);
         let mut next = 0;
         for slot in old.into_iter().filter(|slot| *slot != 0) {
@@ -264,6 +252,20 @@ mod tests {
             table.remove(place);
         }
         assert!(table.slots.is_empty() && table.from(0).next().is_none());
+    }
+
+    #[test]
+    fn what_is_left_of_many_keys_takes_the_memory_of_few() {
+        let mut table = KeyTable::default();
+        let places: Vec<u32> = (0..100_000_u64).map(|n| table.insert(&n.to_be_bytes(), entry())).collect();
+        let kept = |n: &usize| n.is_multiple_of(20_000);
+        let gone = places.iter().enumerate().filter(|(n, _)| !kept(n));
+        gone.for_each(|(_, place)| table.remove(*place));
+        for n in (0..places.len()).filter(kept) {
+            assert_eq!(table.find(&(n as u64).to_be_bytes()), Some(places[n]));
+        }
+        assert!(table.slots.capacity() <= 64, "{} slots for 5 keys", table.slots.capacity());
+        assert!(table.places.pages() <= 5, "{} pages for 5 keys", table.places.pages());
     }
 
     /// Names whose hashes begin alike stand in one run, which may reach beyond the last home.
