@@ -4,9 +4,10 @@ use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::cell::{CellId, LiveDot};
+use crate::cell::LiveDot;
 use crate::codec;
 use crate::context::Context;
+use crate::path::Path;
 use crate::rules::{Rule, Rules};
 
 /// The wrapping sum of the hashes of live dots: independent of order, kept up to date as dots come and go.
@@ -30,6 +31,22 @@ impl Fingerprint {
     /// A dot died.
     pub fn remove(&mut self, contents: Contents) {
         self.0 = self.0.wrapping_sub(contents.0);
+    }
+
+    /// That of what is left without some of the dots.
+    #[must_use]
+    pub fn minus(self, part: Self) -> Self {
+        Self(self.0.wrapping_sub(part.0))
+    }
+
+    /// As bytes.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// From bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
     }
 }
 
@@ -65,18 +82,24 @@ impl fmt::Debug for Digest {
 
 impl Contents {
     /// The hash of a live dot in its cell. `scratch` is only memory, to be used again.
-    pub fn of(scratch: &mut Vec<u8>, cell: &CellId, live: &LiveDot, rules: Rules) -> Self {
+    pub fn of(scratch: &mut Vec<u8>, key: &[u8], path: &Path, live: &LiveDot, rules: Rules) -> Self {
         scratch.clear();
         scratch.extend_from_slice(&live.dot.actor.to_bytes());
         scratch.extend_from_slice(&live.dot.seq.to_be_bytes());
         if rules.holds(Rule::DigestDotsOnly) {
             scratch.extend_from_slice(&live.hlc.0.to_be_bytes());
-            scratch.extend_from_slice(&(cell.key.len() as u64).to_be_bytes());
-            scratch.extend_from_slice(&cell.key);
-            scratch.extend_from_slice(&(cell.path.as_bytes().len() as u64).to_be_bytes());
-            scratch.extend_from_slice(cell.path.as_bytes());
+            scratch.extend_from_slice(&(key.len() as u64).to_be_bytes());
+            scratch.extend_from_slice(key);
+            scratch.extend_from_slice(&(path.as_bytes().len() as u64).to_be_bytes());
+            scratch.extend_from_slice(path.as_bytes());
             codec::encode_payload(scratch, &live.payload);
         }
         Self(xxh3_128(scratch))
+    }
+
+    /// 64 bits that nobody can foretell without the key (both halves, each under a part of the key, multiplied and folded).
+    pub fn keyed(self, key: (u64, u64)) -> u64 {
+        let product = u128::from(self.0 as u64 ^ key.0) * u128::from((self.0 >> 64) as u64 ^ key.1);
+        product as u64 ^ (product >> 64) as u64
     }
 }

@@ -33,6 +33,7 @@ rules! {
     StaleContext "stale-context" "Cells that changed at the source during a transfer are not sent again.";
     FloorIgnored "floor-ignored" "The removal log is believed to explain what it has forgotten.";
     FloorNotRaised "floor-not-raised" "The floor is not raised for dead dots taken by a whole transfer.";
+    SinkUnwatched "sink-unwatched" "What came to the receiver while live dots were compared is taken for the source's too.";
     LogGap "log-gap" "What the source's log lost during a transfer does not raise the receiver's floor.";
     ClockDecides "clock-decides" "A write whose timestamp lies far ahead is refused instead of applied.";
     FutureAbsorbed "future-absorbed" "A timestamp from far ahead drags the local clock along.";

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use damson_crdt::codec;
 use damson_crdt::{Actor, Context, Digest, Hlc, NodeId, Rules};
 
 use super::config::Stored;
 use super::effects::Event;
 use super::spread::Relayed;
-use crate::replica::{Followers, Inbound, Replica, ReplicaConfig};
+use crate::replica::{Extent, Followers, Inbound, Last, Replica, ReplicaConfig, Step};
 use crate::scope::ScopeName;
-use crate::sync::{Scopes, Staged};
-use crate::wire::{ScopeDigest, decode_chunk, encode_chunk};
+use crate::sync::{Opened, Scopes, Staged};
+use crate::wire::{
+    ScopeDigest, decode_ask, decode_chunk, decode_request, encode_ask, encode_chunk, encode_request,
+};
 
 /// Authors of whom a transfer may bring something that is announced.
 const BROUGHT_MAX: usize = 256;
@@ -29,7 +30,7 @@ pub(super) struct ScopeTable {
     scopes_max: usize,
     /// What was passed on of scopes that we do not host.
     pub relayed: Relayed,
-    staging: Inbound,
+    staging: Option<(ScopeName, Inbound)>,
     /// Scopes that changed and have not been looked at since.
     pub touched: BTreeSet<ScopeName>,
     /// The latest time that came in by transfers.
@@ -69,7 +70,7 @@ impl ScopeTable {
             peers_host: BTreeMap::new(),
             scopes_max,
             relayed: Relayed::default(),
-            staging: Inbound::default(),
+            staging: None,
             touched: BTreeSet::new(),
             hlc_seen: Hlc::default(),
             forked: false,
@@ -156,17 +157,17 @@ impl ScopeTable {
         }
     }
 
-    fn commit(&mut self, scope: &ScopeName, peer: NodeId, last: &crate::replica::Last) -> Staged {
-        let inbound = std::mem::take(&mut self.staging);
+    fn commit(&mut self, scope: &ScopeName, inbound: Inbound, last: &Last, from: (NodeId, u64)) -> Staged {
         let Some(replica) = self.replicas.get_mut(scope) else { return Staged::Refused };
-        if last.context.top(replica.actor()) > replica.context().top(replica.actor()) {
+        let (context, peer) = (inbound.context(last), from.0);
+        if context.top(replica.actor()) > replica.context().top(replica.actor()) {
             self.forked = true;
         }
-        let brought = last.context.minus(replica.context());
-        match replica.commit_inbound(inbound, last) {
+        let brought = context.minus(replica.context());
+        match replica.commit_inbound(inbound, last, from) {
             Ok(()) => {
                 let ours = replica.digest();
-                if *replica.context() == last.context && ours != last.digest {
+                if *replica.context() == context && ours != last.digest {
                     self.events.push(Event::Diverged { scope: scope.clone(), peer, ours });
                 }
                 self.note_brought(scope, peer, &brought);
@@ -195,27 +196,33 @@ impl Scopes for ScopeTable {
         self.shared_with(peer).map(of).collect()
     }
 
-    fn context(&mut self, scope: &ScopeName) -> Option<Vec<u8>> {
-        let replica = self.get_or_create(scope)?;
-        let mut out = Vec::new();
-        codec::encode_context(&mut out, replica.context());
-        self.staging = Inbound::default();
-        Some(out)
+    fn request(&mut self, scope: &ScopeName, compared: Option<u64>) -> Option<Vec<u8>> {
+        self.unstage();
+        let (request, inbound) = self.get_or_create(scope)?.begin_inbound(compared);
+        self.staging = Some((scope.clone(), inbound));
+        Some(encode_request(&request))
     }
 
-    fn open(&mut self, scope: &ScopeName, id: u64, context: &[u8]) -> Option<bool> {
-        let Ok(theirs) = codec::decode_context(context, &self.config.limits) else {
+    fn open(&mut self, scope: &ScopeName, id: u64, peer: NodeId, request: &[u8]) -> Option<Opened> {
+        let Ok(request) = decode_request(request, &self.config.limits) else {
             self.refused += 1;
             return None;
         };
         let replica = self.get_or_create(scope)?;
-        let behind = !theirs.minus(replica.context()).is_empty();
-        replica.open_outbound(id, theirs);
-        Some(behind)
+        let behind = !request.seen.minus(replica.context()).is_empty();
+        Some(match replica.open_outbound(id, peer, request) {
+            _ if !behind => Opened::Ahead,
+            Extent::Missing => Opened::Behind,
+            Extent::Differing | Extent::Whole => Opened::Compares,
+        })
     }
 
-    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize) -> Option<(Vec<u8>, bool)> {
-        let chunk = self.replicas.get_mut(scope)?.next_chunk(id, bytes_max)?;
+    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize, ask: &[u8]) -> Option<(Vec<u8>, bool)> {
+        let Ok(ask) = decode_ask(ask) else {
+            self.refused += 1;
+            return None;
+        };
+        let chunk = self.replicas.get_mut(scope)?.next_chunk(id, bytes_max, ask.as_ref())?;
         Some((encode_chunk(&chunk), chunk.last.is_some()))
     }
 
@@ -225,23 +232,38 @@ impl Scopes for ScopeTable {
         }
     }
 
-    fn stage(&mut self, scope: &ScopeName, peer: NodeId, body: &[u8]) -> Staged {
-        let Ok(mut chunk) = decode_chunk(body, &self.config.limits) else {
+    fn stage(&mut self, scope: &ScopeName, peer: NodeId, transfer: u64, body: &[u8]) -> Staged {
+        let Ok(chunk) = decode_chunk(body, &self.config.limits) else {
             self.refused += 1;
             return Staged::Refused;
         };
         let hlcs = chunk.cells.iter().flat_map(|(_, cell)| cell.dots()).map(|live| live.hlc);
         self.hlc_seen = hlcs.fold(self.hlc_seen, Hlc::max);
-        let last = chunk.last.take();
-        self.staging.stage(chunk);
-        match last {
-            Some(last) => self.commit(scope, peer, &last),
-            None => Staged::More,
+        let staging = self.staging.take().filter(|(staged, _)| staged == scope);
+        let (Some((_, mut inbound)), Some(replica)) = (staging, self.replicas.get_mut(scope)) else {
+            return Staged::Refused;
+        };
+        match replica.stage(&mut inbound, chunk) {
+            Ok(Step::More(ask)) => {
+                self.staging = Some((scope.clone(), inbound));
+                Staged::More(encode_ask(ask.as_ref()))
+            }
+            Ok(Step::Commit(last)) => self.commit(scope, inbound, &last, (peer, transfer)),
+            Err(_) => {
+                replica.end_inbound(&inbound);
+                self.refused += 1;
+                Staged::Refused
+            }
         }
     }
 
     fn unstage(&mut self) {
-        self.staging = Inbound::default();
+        let staging = self.staging.take();
+        if let Some((scope, inbound)) = staging
+            && let Some(replica) = self.replicas.get_mut(&scope)
+        {
+            replica.end_inbound(&inbound);
+        }
     }
 }
 

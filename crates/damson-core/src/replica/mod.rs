@@ -11,6 +11,7 @@
 //! The rules are listed in ARCHITECTURE.md. Each is decided in one place, which asks [`Rules::holds`].
 
 mod apply;
+mod compare;
 mod expiry;
 mod fork;
 mod live;
@@ -33,10 +34,11 @@ use waiting::Waiting;
 pub use apply::Applied;
 pub use read::{Scan, Slot, View};
 pub use rows::{LoadError, Loader};
-pub use transfer::{Chunk, Inbound, Last, TransferError};
+pub use transfer::{Ask, Chunk, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
 pub use write::{Tx, WriteError};
 
 use crate::scope::ScopeName;
+use crate::sketch;
 
 /// Sizes of a replica's buffers.
 #[derive(Debug, Clone)]
@@ -52,6 +54,12 @@ pub struct ReplicaConfig {
     pub waiting_bytes_per_peer_max: usize,
     /// How long a batch may wait, in milliseconds. Default 10,000: several rounds of anti-entropy.
     pub waiting_ms_max: u64,
+    /// Find differences by sketches where contexts do not say what is missing. Default true. Without it such a receiver takes
+    /// everything.
+    pub sketches: bool,
+    /// The key of sketches: the same for all nodes, and unknown to those who write, who could otherwise make differences that
+    /// are hard to find.
+    pub sketch_key: sketch::Key,
     /// Keep a copy of every own batch until [`Replica::take_issued`] asks for it. Default false: only a simulator, whose
     /// oracle has to know them all, also those that a node issues by itself, turns it on.
     pub record_issued: bool,
@@ -73,6 +81,13 @@ pub struct Replica {
     waiting: Waiting,
     /// Transfers to others: the cells that each has still to send, those that change meanwhile included.
     outbound: BTreeMap<u64, transfer::Outbound>,
+    /// Transfers that peers may ask for, because theirs to us has shown what only we have: by peer and its transfer.
+    prepared: BTreeMap<transfer::Theirs, transfer::Outbound>,
+    /// Comparisons with the sources of what we receive.
+    receiving: BTreeMap<u64, compare::Comparison>,
+    next_inbound: u64,
+    /// What we had in common with the receiver of one of our transfers when it ended.
+    baselines: BTreeMap<u64, compare::Comparison>,
     followers: Followers,
     changes: Changes,
     fork: fork::Fork,
@@ -130,6 +145,8 @@ impl Default for ReplicaConfig {
             waiting_per_peer_max: 1 << 10,
             waiting_bytes_per_peer_max: 64 << 20,
             waiting_ms_max: 10_000,
+            sketches: true,
+            sketch_key: sketch::Key(0x6461_6d73_6f6e, 0x736b_6574_6368),
             record_issued: false,
         }
     }
@@ -142,12 +159,16 @@ impl Replica {
             name,
             actor,
             rules,
-            live: Live::new(Ties { me: actor.node, rules }),
+            live: Live::new(Ties { me: actor.node, rules }, config.sketch_key),
             context: Context::default(),
             digest: OnceLock::new(),
             removals: Removals::new(),
             waiting: Waiting::new(config.waiting_per_peer_max, config.waiting_bytes_per_peer_max),
             outbound: BTreeMap::new(),
+            prepared: BTreeMap::new(),
+            receiving: BTreeMap::new(),
+            next_inbound: 0,
+            baselines: BTreeMap::new(),
             followers: Followers { rows: true, keys: true },
             changes: Changes::default(),
             fork: fork::Fork::default(),
@@ -271,9 +292,7 @@ impl Replica {
     /// Changes the cells named by an edit, and everything that has to know.
     fn edit(&mut self, id: &CellId, change: impl FnOnce(&mut damson_crdt::Cell)) {
         self.live.edit(id, change);
-        for outbound in self.outbound.values_mut() {
-            outbound.changed(id, self.rules);
-        }
+        self.tell_transfers(id);
         if (self.followers.rows || self.followers.keys) && self.changes.cells.last() != Some(id) {
             self.changes.cells.push(id.clone());
         }

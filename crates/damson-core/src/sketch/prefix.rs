@@ -45,6 +45,11 @@ impl Prefix {
         }
     }
 
+    /// How many changes wait.
+    pub fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Works off what waits.
     pub fn settle(&mut self) {
         for item in cancelled(std::mem::take(&mut self.pending)) {

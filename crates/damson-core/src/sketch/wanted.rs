@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::bits::{BitReader, BitWriter};
 
 /// Items that are wanted, by their first bits only: as many as tell them apart from nearly all other items of the set they
-/// are in. What matches by accident is sent too, and does no harm.
+/// are in. Who has to know exactly which ones are meant has to check that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// How many bits of each, from 0 to 64.
@@ -29,14 +29,24 @@ pub enum WantedError {
     Range,
 }
 
-/// Bits beyond those that number all items: one in 64 items that are sent was not wanted. One more would cost a bit for each
-/// wanted item, and save the 128th part of what an item's data takes.
-const SPARE_BITS: u32 = 6;
+/// Bits beyond those that number all items: of a million wanted items one is taken for another as well. Then they have to be
+/// told in full.
+const SPARE_BITS: u32 = 20;
+/// An item's first bits say where to look for it.
+const BITS_MIN: u32 = 24;
 
 impl Wanted {
     /// Wants these items, in any order, of a set of `set_len`.
     pub fn new(items: &[u64], set_len: u64) -> Self {
-        let bits = (u64::BITS - set_len.leading_zeros() + SPARE_BITS).min(u64::BITS);
+        Self::by_bits(items, (u64::BITS - set_len.leading_zeros() + SPARE_BITS).clamp(BITS_MIN, u64::BITS))
+    }
+
+    /// Wants these items, by all their bits.
+    pub fn exact(items: &[u64]) -> Self {
+        Self::by_bits(items, u64::BITS)
+    }
+
+    fn by_bits(items: &[u64], bits: u32) -> Self {
         let mut prefixes: Vec<u64> = items.iter().map(|item| prefix(*item, bits)).collect();
         prefixes.sort_unstable();
         prefixes.dedup();
@@ -46,6 +56,11 @@ impl Wanted {
     /// How many items are wanted; two that begin alike are one.
     pub fn len(&self) -> usize {
         self.prefixes.len()
+    }
+
+    /// How many bits of each item are told.
+    pub fn bits(&self) -> u32 {
+        self.bits
     }
 
     /// Is nothing wanted?

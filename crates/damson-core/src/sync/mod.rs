@@ -1,21 +1,21 @@
 //! Anti-entropy: makes two replicas equal at a cost that follows their difference.
 //!
 //! Each second, with a random peer: 16 bytes say whether both are equal (tier 1). If not, the digests of the scopes say
-//! where, and each side pulls what it lacks (tier 2: contexts; tier 4: everything, when a missing dot lies below the
-//! source's floor). A pull is a session: the receiver asks for each part, so that it sets the pace and a lost message is
+//! where, and each side pulls what it lacks (tier 2: contexts; when a missing dot lies below the source's floor, tier 3:
+//! sketches, or tier 4: everything, for who has hardly anything). A pull is a session: the receiver asks for each part, so that it sets the pace and a lost message is
 //! asked for again. One inbound session at a time; rounds are jittered.
 //!
 //! ```text
 //!   A -- Check(digest) ---> B         equal: Equal, done
 //!   A <-- Digests(scopes) - B         else
-//!   A -- Pull(context) ---> B         for each scope that differs; B pulls back when A has seen more
+//!   A -- Pull(request) ---> B         for each scope that differs; B pulls back when A has seen more
 //!   A <-- Chunk(0) -------- B
-//!   A -- Next(1) ---------> B
+//!   A -- Next(1, ask) ----> B
 //!   A <-- Chunk(1, last) -- B         A commits: all cells and the context at once
 //! ```
 //!
-//! Contexts and chunks are opaque here: [`Scopes`] is what the node offers. Tier 3 (reconciliation by sketches) will be
-//! another kind of session between `Pull` and `Chunk`; until then a whole transfer stands in for it.
+//! Requests, asks and chunks are opaque here: [`Scopes`] is what the node offers. Tier 3, reconciliation by sketches, is a
+//! session whose first chunks are symbols, and which serves both directions: the source pulls back after it, and not at once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -52,26 +52,37 @@ pub trait Scopes {
     fn digest(&self, peer: NodeId) -> [u8; 16];
     /// The same, scope by scope.
     fn digests(&self, peer: NodeId) -> Vec<ScopeDigest>;
-    /// What was seen in a scope. Creates the scope when it is unknown and may be hosted.
-    fn context(&mut self, scope: &ScopeName) -> Option<Vec<u8>>;
-    /// Opens a transfer to a peer that has seen this. `None` when the scope or the context is impossible. Says whether
-    /// the peer has seen something that we have not.
-    fn open(&mut self, scope: &ScopeName, id: u64, context: &[u8]) -> Option<bool>;
-    /// The next part of a transfer, and whether it is the last.
-    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize) -> Option<(Vec<u8>, bool)>;
+    /// Begins to receive a scope, and says what to ask for. `compared` is our transfer to the source by which both were
+    /// compared. Creates the scope when it is unknown and may be hosted.
+    fn request(&mut self, scope: &ScopeName, compared: Option<u64>) -> Option<Vec<u8>>;
+    /// Opens a transfer to a peer. `None` when the scope or the request is impossible.
+    fn open(&mut self, scope: &ScopeName, id: u64, peer: NodeId, request: &[u8]) -> Option<Opened>;
+    /// The next part of a transfer, and whether it is the last. `None` for an ask that is none.
+    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize, ask: &[u8]) -> Option<(Vec<u8>, bool)>;
     /// Gives up a transfer.
     fn close(&mut self, scope: &ScopeName, id: u64);
-    /// Takes a part of the inbound transfer, and commits it with the last.
-    fn stage(&mut self, scope: &ScopeName, peer: NodeId, body: &[u8]) -> Staged;
+    /// Takes a part of the inbound transfer, the peer's with this number, and commits it with the last.
+    fn stage(&mut self, scope: &ScopeName, peer: NodeId, transfer: u64, body: &[u8]) -> Staged;
     /// Forgets what is staged.
     fn unstage(&mut self);
 }
 
-/// What became of a part.
+/// When to pull back from a peer that pulls from us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// Not at all: it has seen nothing that we have not.
+    Ahead,
+    /// Now.
+    Behind,
+    /// When it has all: then both have been compared.
+    Compares,
+}
+
+/// What became of a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Staged {
-    /// More is to come.
-    More,
+    /// More is to come, and this is to be asked for.
+    More(Vec<u8>),
     /// It was the last: the state was entered.
     Done,
     /// It cannot be believed: the session is over, nothing was entered.
@@ -111,12 +122,21 @@ pub struct Sync {
     next_session: u64,
     inbound: Option<Inbound>,
     /// What to pull next. A peer and scope stands here once.
-    wanted: VecDeque<(NodeId, ScopeName)>,
+    wanted: VecDeque<Wish>,
     outbound: BTreeMap<(NodeId, u64), Outbound>,
     /// Peers of whom a pull has failed since they last told us their digests.
     incomplete: BTreeSet<NodeId>,
     next_outbound: u64,
     counters: SyncCounters,
+}
+
+/// What is to be pulled.
+#[derive(Debug)]
+struct Wish {
+    peer: NodeId,
+    scope: ScopeName,
+    /// Our transfer to the peer in which both were compared.
+    compared: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -127,6 +147,8 @@ struct Inbound {
     /// The source's number, once its first part has come.
     transfer: Option<u64>,
     expected: u64,
+    /// What was asked for with that.
+    ask: Vec<u8>,
     bytes: u64,
     asked: Time,
     progress: Time,
@@ -141,6 +163,8 @@ struct Outbound {
     body: Vec<u8>,
     /// That was the last part: the session is kept only in case it was lost.
     ended: bool,
+    /// When it ends we pull back.
+    compares: bool,
     used: Time,
 }
 
@@ -221,12 +245,12 @@ impl Sync {
     pub fn is_busy(&self, peer: NodeId) -> bool {
         let inbound = self.inbound.as_ref().is_some_and(|inbound| inbound.peer == peer);
         let outbound = self.outbound.iter().any(|((p, _), outbound)| *p == peer && !outbound.ended);
-        inbound || outbound || self.wanted.iter().any(|(p, _)| *p == peer)
+        inbound || outbound || self.wanted.iter().any(|wish| wish.peer == peer)
     }
 
     /// A peer is gone: its sessions end.
     pub fn peer_down(&mut self, peer: NodeId, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
-        self.wanted.retain(|(wanted, _)| *wanted != peer);
+        self.wanted.retain(|wish| wish.peer != peer);
         self.incomplete.remove(&peer);
         let gone: Vec<_> = self.outbound.keys().filter(|(p, _)| *p == peer).copied().collect();
         for key in gone {
@@ -254,14 +278,14 @@ impl Sync {
                 fx.push(SyncEffect::Synced(peer));
             }
             SyncMessage::Digests(theirs) => self.on_digests(peer, &theirs, now, scopes, fx),
-            SyncMessage::Pull { session, scope, context } => {
-                self.on_pull(peer, session, scope, &context, now, scopes, fx);
+            SyncMessage::Pull { session, scope, request } => {
+                self.on_pull(peer, session, scope, &request, now, scopes, fx);
             }
             SyncMessage::Chunk { session, transfer, number, body } => {
                 self.on_chunk(peer, session, (transfer, number), &body, now, scopes, fx);
             }
-            SyncMessage::Next { session, transfer, number } => {
-                self.on_next(peer, session, (transfer, number), now, scopes, fx);
+            SyncMessage::Next { session, transfer, number, ask } => {
+                self.on_next(peer, session, (transfer, number), &ask, now, scopes, fx);
             }
             SyncMessage::Abort { session } => self.on_abort(peer, session, now, scopes, fx),
         }
@@ -292,7 +316,7 @@ impl Sync {
         if differing.is_empty() {
             fx.push(SyncEffect::Synced(peer));
         }
-        differing.into_iter().for_each(|their| self.want(peer, &their.scope));
+        differing.into_iter().for_each(|their| self.want(peer, &their.scope, None));
         self.pull_next(now, scopes, fx);
     }
 
@@ -305,25 +329,25 @@ impl Sync {
         peer: NodeId,
         session: u64,
         scope: ScopeName,
-        context: &[u8],
+        request: &[u8],
         now: Time,
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
     ) {
         if let Some(id) = self.outbound.get(&(peer, session)).filter(|o| o.scope == scope).map(|o| o.id) {
-            self.on_next(peer, session, (id, 0), now, scopes, fx);
+            self.on_next(peer, session, (id, 0), &[], now, scopes, fx);
             return;
         }
         let id = self.next_outbound;
         let open = self.outbound.values().filter(|outbound| !outbound.ended).count();
         let opened = if open < self.config.outbound_max && self.outbound.len() < OUTBOUND_KEPT_MAX {
-            scopes.open(&scope, id, context)
+            scopes.open(&scope, id, peer, request)
         } else {
             None
         };
         let first =
-            opened.and_then(|behind| Some((behind, scopes.chunk(&scope, id, self.config.chunk_bytes)?)));
-        let Some((behind, (body, ended))) = first else {
+            opened.and_then(|opened| Some((opened, scopes.chunk(&scope, id, self.config.chunk_bytes, &[])?)));
+        let Some((opened, (body, ended))) = first else {
             fx.push(SyncEffect::Send(peer, SyncMessage::Abort { session }));
             return;
         };
@@ -333,19 +357,32 @@ impl Sync {
         self.close((peer, session), scopes);
         self.outbound.insert(
             (peer, session),
-            Outbound { scope: scope.clone(), id, number: 0, body, ended, used: now },
+            Outbound {
+                scope: scope.clone(),
+                id,
+                number: 0,
+                body,
+                ended,
+                compares: opened == Opened::Compares,
+                used: now,
+            },
         );
-        if behind {
-            self.want(peer, &scope);
+        if opened == Opened::Behind || (ended && opened == Opened::Compares) {
+            self.want(peer, &scope, ended.then_some(id));
             self.pull_next(now, scopes, fx);
         }
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one message, and the surroundings of every handler"
+    )]
     fn on_next(
         &mut self,
         peer: NodeId,
         session: u64,
         (transfer, number): (u64, u64),
+        ask: &[u8],
         now: Time,
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
@@ -356,7 +393,7 @@ impl Sync {
             return;
         };
         if number == outbound.number + 1 {
-            match scopes.chunk(&outbound.scope, outbound.id, bytes_max) {
+            match scopes.chunk(&outbound.scope, outbound.id, bytes_max, ask) {
                 Some((body, ended)) => {
                     (outbound.number, outbound.body, outbound.ended) = (number, body, ended);
                 }
@@ -367,6 +404,11 @@ impl Sync {
         if number == outbound.number {
             let body = outbound.body.clone();
             fx.push(SyncEffect::Send(peer, SyncMessage::Chunk { session, transfer, number, body }));
+        }
+        if outbound.ended && std::mem::take(&mut outbound.compares) {
+            let (scope, id) = (outbound.scope.clone(), outbound.id);
+            self.want(peer, &scope, Some(id));
+            self.pull_next(now, scopes, fx);
         }
     }
 
@@ -396,17 +438,19 @@ impl Sync {
         let staged = if inbound.bytes > self.config.staged_bytes_max {
             Staged::Refused
         } else {
-            scopes.stage(&inbound.scope, peer, body)
+            scopes.stage(&inbound.scope, peer, transfer, body)
         };
         match staged {
-            Staged::More => {
-                (inbound.expected, inbound.asked, inbound.progress) = (number + 1, now, now);
-                fx.push(SyncEffect::Send(peer, SyncMessage::Next { session, transfer, number: number + 1 }));
+            Staged::More(ask) => {
+                let number = number + 1;
+                (inbound.expected, inbound.asked, inbound.progress) = (number, now, now);
+                inbound.ask.clone_from(&ask);
+                fx.push(SyncEffect::Send(peer, SyncMessage::Next { session, transfer, number, ask }));
             }
             Staged::Done => {
                 self.inbound = None;
                 self.counters.pulled += 1;
-                let more = self.wanted.iter().any(|(wanted, _)| *wanted == peer);
+                let more = self.wanted.iter().any(|wish| wish.peer == peer);
                 if !more && !self.incomplete.contains(&peer) {
                     fx.push(SyncEffect::Synced(peer));
                 }
@@ -433,28 +477,29 @@ impl Sync {
         }
     }
 
-    fn want(&mut self, peer: NodeId, scope: &ScopeName) {
+    fn want(&mut self, peer: NodeId, scope: &ScopeName, compared: Option<u64>) {
         let under_way = self.inbound.as_ref().is_some_and(|i| i.peer == peer && i.scope == *scope);
-        let known = under_way || self.wanted.iter().any(|(p, s)| *p == peer && s == scope);
+        let known = under_way || self.wanted.iter().any(|wish| wish.peer == peer && wish.scope == *scope);
         if !known && self.wanted.len() < WANTED_MAX {
-            self.wanted.push_back((peer, scope.clone()));
+            self.wanted.push_back(Wish { peer, scope: scope.clone(), compared });
         }
     }
 
     fn pull_next(&mut self, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
         while self.inbound.is_none()
-            && let Some((peer, scope)) = self.wanted.pop_front()
+            && let Some(Wish { peer, scope, compared }) = self.wanted.pop_front()
         {
-            let Some(context) = scopes.context(&scope) else { continue };
+            let Some(request) = scopes.request(&scope, compared) else { continue };
             let session = self.next_session;
             self.next_session += 1;
-            fx.push(SyncEffect::Send(peer, SyncMessage::Pull { session, scope: scope.clone(), context }));
+            fx.push(SyncEffect::Send(peer, SyncMessage::Pull { session, scope: scope.clone(), request }));
             self.inbound = Some(Inbound {
                 peer,
                 scope,
                 session,
                 transfer: None,
                 expected: 0,
+                ask: Vec::new(),
                 bytes: 0,
                 asked: now,
                 progress: now,
@@ -472,9 +517,12 @@ impl Sync {
             let again = match inbound.transfer {
                 None => {
                     let scope = inbound.scope.clone();
-                    scopes.context(&scope).map(|context| SyncMessage::Pull { session, scope, context })
+                    let request = scopes.request(&scope, None);
+                    request.map(|request| SyncMessage::Pull { session, scope, request })
                 }
-                Some(transfer) => Some(SyncMessage::Next { session, transfer, number }),
+                Some(transfer) => {
+                    Some(SyncMessage::Next { session, transfer, number, ask: inbound.ask.clone() })
+                }
             };
             fx.extend(again.map(|message| SyncEffect::Send(peer, message)));
         }

@@ -1,27 +1,102 @@
-//! The bytes of a part of a state transfer.
+//! The bytes of state transfers: what is asked for, and the parts of the answer.
 //!
 //! ```text
-//! chunk = [ [key, path, cell, ...], [cleared key, ...], last or null, [removal, ...] ]
-//! last  = [ whole, context, floor, digest ]
+//! request = [ context, live dots, number of a compared transfer or null ]
+//! ask     = [ 0, gauge or null, estimate or null ] | [ 1, wanted, fingerprint ] | [ 2 ]
+//! chunk   = [ cells, [cleared key, ...], last or null, [removal, ...], symbols (or not there) ]
+//! last    = [ extent, news, lacks, floor, digest ]
+//! symbols = [ start, len, bytes, live dots ]
 //! ```
 
 use damson_crdt::codec::{self, CodecError, array, null, record, skip};
-use damson_crdt::{Digest, LimitError, Limits};
+use damson_crdt::{Cell, CellId, Digest, Fingerprint, LimitError, Limits};
 use minicbor::Encoder;
 use minicbor::decode::Decoder;
 
-use crate::replica::{Chunk, Last};
+use crate::replica::{Ask, Chunk, Extent, Last, Request, Symbols};
+use crate::sketch::{Gauge, Wanted};
+
+type Out<'a> = Encoder<&'a mut Vec<u8>>;
+
+/// Items that may be wanted at once: as many as fit into a frame.
+const WANTED_MAX: usize = 16 << 20;
+
+/// Encodes what a receiver asks for first.
+pub fn encode_request(request: &Request) -> Vec<u8> {
+    let mut out = Vec::new();
+    let e = &mut Encoder::new(&mut out);
+    e.array(3).expect("memory");
+    codec::write_context(e, &request.seen);
+    e.u64(request.live).expect("memory");
+    write_number(e, request.compared);
+    out
+}
+
+/// Reads what a receiver asks for first.
+pub fn decode_request(bytes: &[u8], limits: &Limits) -> Result<Request, CodecError> {
+    let d = &mut Decoder::new(bytes);
+    let unknown = record(d, 3)?;
+    let (seen, live) = (codec::read_context(d, limits)?, d.u64()?);
+    let compared = read_number(d)?;
+    skip(d, unknown)?;
+    Ok(Request { seen, live, compared })
+}
+
+/// Encodes what a receiver asks for next; the next part takes no bytes.
+pub fn encode_ask(ask: Option<&Ask>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let e = &mut Encoder::new(&mut out);
+    match ask {
+        None => {}
+        Some(Ask::Symbols { gauge, estimate }) => {
+            e.array(3).and_then(|e| e.u8(0)).expect("memory");
+            match gauge {
+                Some(gauge) => e.bytes(&gauge.encode()),
+                None => e.null(),
+            }
+            .expect("memory");
+            write_number(e, *estimate);
+        }
+        Some(Ask::Cells { wanted, common }) => {
+            e.array(3)
+                .and_then(|e| e.u8(1)?.bytes(&wanted.encode())?.bytes(&common.to_bytes()))
+                .expect("memory");
+        }
+        Some(Ask::Whole) => _ = e.array(1).and_then(|e| e.u8(2)).expect("memory"),
+    }
+    out
+}
+
+/// Reads what a receiver asks for next.
+pub fn decode_ask(bytes: &[u8]) -> Result<Option<Ask>, CodecError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let d = &mut Decoder::new(bytes);
+    let fields = record(d, 1)?;
+    match (d.u8()?, fields) {
+        (0, 2..) => {
+            let gauge = if null(d)? { None } else { Some(Gauge::decode(&exactly(d, "a gauge's length")?)) };
+            Ok(Some(Ask::Symbols { gauge, estimate: read_number(d)? }))
+        }
+        (1, 2..) => {
+            let wanted = Wanted::decode(d.bytes()?, WANTED_MAX)
+                .map_err(|_| CodecError::Impossible("a list of wanted items"))?;
+            let common = Fingerprint::from_bytes(exactly(d, "a fingerprint's length")?);
+            Ok(Some(Ask::Cells { wanted, common }))
+        }
+        (2, _) => Ok(Some(Ask::Whole)),
+        _ => Err(CodecError::Impossible("an ask of an unknown kind")),
+    }
+}
 
 /// Encodes a part of a transfer.
 pub fn encode_chunk(chunk: &Chunk) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut e = Encoder::new(&mut out);
-    e.array(4).and_then(|e| e.array(3 * chunk.cells.len() as u64)).expect("memory");
-    for (id, cell) in &chunk.cells {
-        let e = &mut Encoder::new(&mut out);
-        codec::encode_cell_id(e, id);
-        codec::encode_cell(&mut out, cell);
-    }
+    Encoder::new(&mut out).array(4 + u64::from(chunk.symbols.is_some())).expect("memory");
+    let mut cells: Vec<&(CellId, Cell)> = chunk.cells.iter().collect();
+    cells.sort_by_key(|(_, cell)| cell.dots().first().map(|live| live.dot));
+    codec::encode_cells(&mut out, cells.into_iter().map(|(id, cell)| (id, cell)));
     let e = &mut Encoder::new(&mut out);
     e.array(chunk.cleared.len() as u64).expect("memory");
     chunk.cleared.iter().for_each(|key| _ = e.bytes(key).expect("memory"));
@@ -31,23 +106,17 @@ pub fn encode_chunk(chunk: &Chunk) -> Vec<u8> {
     }
     e.array(chunk.removals.len() as u64).expect("memory");
     chunk.removals.iter().for_each(|(dot, target)| codec::encode_removal(e, *dot, target));
+    if let Some(Symbols { start, len, bytes, live }) = &chunk.symbols {
+        e.array(4).and_then(|e| e.u32(*start)?.u32(*len)?.bytes(bytes)?.u64(*live)).expect("memory");
+    }
     out
 }
 
 /// Reads a part of a transfer.
 pub fn decode_chunk(bytes: &[u8], limits: &Limits) -> Result<Chunk, CodecError> {
     let d = &mut Decoder::new(bytes);
-    let unknown = record(d, 4)?;
-    let mut chunk = Chunk::default();
-    let cells = array(d)?;
-    if !cells.is_multiple_of(3) {
-        return Err(CodecError::Impossible("a cell cut short"));
-    }
-    for _ in 0..cells / 3 {
-        let id = codec::decode_cell_id(d, limits)?;
-        let cell = codec::decode_cell(d, &id, limits)?;
-        chunk.cells.push((id, cell));
-    }
+    let mut more = record(d, 4)?;
+    let mut chunk = Chunk { cells: codec::decode_cells(d, limits)?, ..Chunk::default() };
     for _ in 0..array(d)? {
         let key = d.bytes()?;
         LimitError::check("key bytes", key.len(), limits.key_bytes_max)?;
@@ -59,24 +128,59 @@ pub fn decode_chunk(bytes: &[u8], limits: &Limits) -> Result<Chunk, CodecError> 
     for _ in 0..array(d)? {
         chunk.removals.push(codec::decode_removal(d, limits)?);
     }
-    skip(d, unknown)?;
+    if more > 0 {
+        more -= 1;
+        chunk.symbols = Some(decode_symbols(d)?);
+    }
+    skip(d, more)?;
     Ok(chunk)
 }
 
-fn encode_last(e: &mut Encoder<&mut Vec<u8>>, last: &Last) {
-    e.array(4).and_then(|e| e.bool(last.whole)).expect("memory");
-    codec::write_context(e, &last.context);
-    codec::write_context(e, &last.floor);
+fn encode_last(e: &mut Out<'_>, last: &Last) {
+    let extent = match last.extent {
+        Extent::Missing => 0,
+        Extent::Differing => 1,
+        Extent::Whole => 2,
+    };
+    e.array(5).and_then(|e| e.u8(extent)).expect("memory");
+    [&last.news, &last.lacks, &last.floor].into_iter().for_each(|context| codec::write_context(e, context));
     e.bytes(&last.digest.0).expect("memory");
 }
 
 fn decode_last(d: &mut Decoder<'_>, limits: &Limits) -> Result<Last, CodecError> {
-    let unknown = record(d, 4)?;
-    let whole = d.bool()?;
-    let context = codec::read_context(d, limits)?;
-    let floor = codec::read_context(d, limits)?;
-    let digest =
-        d.bytes()?.try_into().map_err(|_| CodecError::Impossible("a digest that is not 16 bytes"))?;
+    let unknown = record(d, 5)?;
+    let extent = match d.u8()? {
+        0 => Extent::Missing,
+        1 => Extent::Differing,
+        2 => Extent::Whole,
+        _ => return Err(CodecError::Impossible("an extent of an unknown kind")),
+    };
+    let mut context = || codec::read_context(d, limits);
+    let (news, lacks, floor) = (context()?, context()?, context()?);
+    let digest = Digest(exactly(d, "a digest's length")?);
     skip(d, unknown)?;
-    Ok(Last { whole, context, floor, digest: Digest(digest) })
+    Ok(Last { extent, news, lacks, floor, digest })
+}
+
+fn decode_symbols(d: &mut Decoder<'_>) -> Result<Symbols, CodecError> {
+    let unknown = record(d, 4)?;
+    let (start, len, bytes, live) = (d.u32()?, d.u32()?, d.bytes()?.to_vec(), d.u64()?);
+    skip(d, unknown)?;
+    Ok(Symbols { start, len, bytes, live })
+}
+
+fn write_number(e: &mut Out<'_>, number: Option<u64>) {
+    match number {
+        Some(number) => e.u64(number),
+        None => e.null(),
+    }
+    .expect("memory");
+}
+
+fn read_number(d: &mut Decoder<'_>) -> Result<Option<u64>, CodecError> {
+    if null(d)? { Ok(None) } else { Ok(Some(d.u64()?)) }
+}
+
+fn exactly<const N: usize>(d: &mut Decoder<'_>, what: &'static str) -> Result<[u8; N], CodecError> {
+    d.bytes()?.try_into().map_err(|_| CodecError::Impossible(what))
 }

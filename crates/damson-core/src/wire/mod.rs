@@ -16,7 +16,7 @@ use damson_crdt::NodeId;
 
 use crate::scope::ScopeName;
 
-pub use chunk::{decode_chunk, encode_chunk};
+pub use chunk::{decode_ask, decode_chunk, decode_request, encode_ask, encode_chunk, encode_request};
 pub use hello::{Hello, Known, Refusal, Welcome};
 pub use lazy::{Have, Want};
 pub use overlay::{Aged, Contact, OverlayMessage};
@@ -116,7 +116,7 @@ pub struct Beat {
     pub neighbor: Option<bool>,
 }
 
-/// A message of anti-entropy. Contexts and chunks are opaque here.
+/// A message of anti-entropy. Requests, asks and chunks are opaque here.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum SyncMessage {
     /// 16 bytes over all scopes: are we equal?
@@ -139,7 +139,7 @@ pub enum SyncMessage {
         scope: ScopeName,
         /// What the receiver has seen.
         #[cbor(n(2), with = "minicbor::bytes")]
-        context: Vec<u8>,
+        request: Vec<u8>,
     },
     /// A part of the answer.
     #[n(4)]
@@ -169,6 +169,9 @@ pub enum SyncMessage {
         /// Which part.
         #[n(2)]
         number: u64,
+        /// What it is to hold, where that is not just what follows.
+        #[cbor(n(3), with = "minicbor::bytes")]
+        ask: Vec<u8>,
     },
     /// This session is over without a result: the sender is busy, or has forgotten it.
     #[n(6)]

@@ -1,6 +1,8 @@
 //! A few replicas with clocks and disks. What passes between them, and when, is the test's decision.
 
-use damson_core::replica::{Applied, Chunk, Inbound, Replica, ReplicaConfig, Slot, Tx, View};
+use std::collections::BTreeMap;
+
+use damson_core::replica::{Applied, Ask, Chunk, Inbound, Replica, ReplicaConfig, Slot, Step, Tx, View};
 use damson_core::time::Time;
 use damson_crdt::{Actor, Batch, Clock, Hlc, Life, NodeId, Rules};
 
@@ -16,6 +18,8 @@ pub struct Cluster {
     pub time: Time,
     pub wall_ms: u64,
     next_transfer: u64,
+    /// Transfers from the first to the second that ended: what both had was compared, perhaps.
+    compared: BTreeMap<(usize, usize), u64>,
 }
 
 pub struct Member {
@@ -33,6 +37,7 @@ pub struct Transfer {
     pub sink: usize,
     pub source: usize,
     inbound: Inbound,
+    ask: Option<Ask>,
 }
 
 impl Cluster {
@@ -56,6 +61,7 @@ impl Cluster {
             time: Time::default().plus_ms(100_000),
             wall_ms: 1_000_000,
             next_transfer: 1,
+            compared: BTreeMap::new(),
         }
     }
 
@@ -114,27 +120,38 @@ impl Cluster {
     pub fn open(&mut self, sink: usize, source: usize) -> Transfer {
         let id = self.next_transfer;
         self.next_transfer += 1;
-        let seen = self.replica(sink).context().clone();
-        self.members[source].replica.open_outbound(id, seen);
-        Transfer { id, sink, source, inbound: Inbound::default() }
+        let compared = self.compared.remove(&(sink, source));
+        let (request, inbound) = self.members[sink].replica.begin_inbound(compared);
+        self.members[source].replica.open_outbound(id, node(sink), request);
+        Transfer { id, sink, source, inbound, ask: None }
     }
 
     /// One message of a transfer; gives it back while there is more to come.
     pub fn step(&mut self, mut transfer: Transfer, bytes_max: usize) -> Result<Option<Transfer>, String> {
-        let chunk = self.members[transfer.source].replica.next_chunk(transfer.id, bytes_max);
-        let mut chunk = chunk.ok_or("the source has forgotten a transfer")?;
+        let source = &mut self.members[transfer.source].replica;
+        let chunk = source.next_chunk(transfer.id, bytes_max, transfer.ask.as_ref());
+        let chunk = chunk.ok_or("the source has forgotten a transfer")?;
         self.observe(transfer.sink, &chunk);
-        let last = chunk.last.take();
-        transfer.inbound.stage(chunk);
-        let Some(last) = last else { return Ok(Some(transfer)) };
         let sink = &mut self.members[transfer.sink];
-        sink.replica.commit_inbound(transfer.inbound, &last).map_err(|fault| fault.to_string())?;
-        sink.persist();
-        Ok(None)
+        match sink.replica.stage(&mut transfer.inbound, chunk).map_err(|fault| fault.to_string())? {
+            Step::More(ask) => {
+                transfer.ask = ask;
+                Ok(Some(transfer))
+            }
+            Step::Commit(last) => {
+                let from = (node(transfer.source), transfer.id);
+                let committed = sink.replica.commit_inbound(transfer.inbound, &last, from);
+                committed.map_err(|fault| fault.to_string())?;
+                sink.persist();
+                self.compared.insert((transfer.source, transfer.sink), transfer.id);
+                Ok(None)
+            }
+        }
     }
 
     pub fn abort(&mut self, transfer: &Transfer) {
         self.members[transfer.source].replica.close_outbound(transfer.id);
+        self.members[transfer.sink].replica.end_inbound(&transfer.inbound);
     }
 
     /// A whole transfer.

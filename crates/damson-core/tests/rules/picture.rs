@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use damson_core::replica::{Chunk, Replica, Slot, View};
-use damson_crdt::{CellId, Context, Dot, Hlc, Kind, Payload};
+use damson_core::replica::{Chunk, Replica, Request, Slot, View};
+use damson_crdt::{CellId, Dot, Hlc, Kind, Payload};
 
 /// What each live dot says, and where.
 pub type Contents = BTreeMap<Dot, (CellId, Hlc, Payload)>;
@@ -24,8 +24,8 @@ pub fn picture(replica: &Replica, wall_ms: u64) -> Vec<String> {
 /// Everything alive, payloads included: what a receiver that has nothing is sent.
 pub fn contents(replica: &mut Replica) -> Contents {
     let everything = u64::MAX;
-    replica.open_outbound(everything, Context::default());
-    let Chunk { cells, .. } = replica.next_chunk(everything, usize::MAX).expect("it was just opened");
+    replica.open_outbound(everything, replica.node(), Request::default());
+    let Chunk { cells, .. } = replica.next_chunk(everything, usize::MAX, None).expect("it was just opened");
     let dots = |(id, cell): (CellId, damson_crdt::Cell)| {
         let said: Vec<_> =
             cell.dots().iter().map(|live| (live.dot, (id.clone(), live.hlc, live.payload.clone()))).collect();

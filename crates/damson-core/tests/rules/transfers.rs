@@ -1,9 +1,9 @@
 //! Rule 3 in slow motion: transfers that take many messages, several at once, while both ends change, and give up.
 
-use damson_core::replica::{Inbound, TransferError};
+use damson_core::replica::{Extent, Request, TransferError};
 use damson_crdt::{Context, Rules};
 
-use super::cluster::{Cluster, key};
+use super::cluster::{Cluster, key, node};
 use super::dice::seeds;
 use super::histories::{Mix, Step, run};
 
@@ -79,28 +79,31 @@ fn an_aborted_transfer_leaves_no_trace() {
 fn a_transfer_with_a_live_dot_outside_its_context_is_refused_as_a_whole() {
     let mut cluster = Cluster::new(2);
     cluster.write(0, |tx| tx.set_add(&key("set"), b"a"));
-    cluster.members[0].replica.open_outbound(1, Context::default());
-    let mut chunk = cluster.members[0].replica.next_chunk(1, 4_096).unwrap();
+    let (request, mut inbound) = cluster.members[1].replica.begin_inbound(None);
+    cluster.members[0].replica.open_outbound(1, node(1), request);
+    let mut chunk = cluster.members[0].replica.next_chunk(1, 4_096, None).unwrap();
     let mut last = chunk.last.take().unwrap();
-    last.context = Context::default();
-    let mut inbound = Inbound::default();
-    inbound.stage(chunk);
-    let refused = cluster.members[1].replica.commit_inbound(inbound, &last);
+    last.news = Context::default();
+    cluster.members[1].replica.stage(&mut inbound, chunk).unwrap();
+    let refused = cluster.members[1].replica.commit_inbound(inbound, &last, (node(0), 1));
     assert!(matches!(refused, Err(TransferError::OutsideContext(_))), "{refused:?}");
     assert_eq!(cluster.replica(1).live_dots(), 0);
 }
 
 #[test]
-fn a_receiver_below_the_floor_takes_everything() {
+fn a_receiver_below_the_floor_compares_or_takes_everything() {
     let mut cluster = Cluster::new(2);
     cluster.write(0, |tx| tx.set_add(&key("set"), b"a"));
     cluster.pull(1, 0, 4_096).unwrap();
     cluster.write(0, |tx| tx.set_remove(&key("set"), b"a"));
     cluster.members[0].replica.truncate_removals(0);
     let seen = cluster.replica(1).context().clone();
-    assert!(cluster.members[0].replica.open_outbound(1, seen));
-    let own = cluster.replica(0).context().clone();
-    assert!(!cluster.members[0].replica.open_outbound(2, own), "who lacks nothing is sent nothing");
+    let source = &mut cluster.members[0].replica;
+    let asks = |seen, live| Request { seen, live, compared: None };
+    assert_eq!(source.open_outbound(1, node(1), asks(seen.clone(), 0)), Extent::Whole);
+    assert_eq!(source.open_outbound(2, node(1), asks(seen, 1)), Extent::Differing);
+    let own = source.context().clone();
+    assert_eq!(source.open_outbound(3, node(1), asks(own, 1)), Extent::Missing, "who lacks nothing is sent nothing");
     cluster.heal().unwrap();
     assert!(!cluster.view(1).set_contains(&key("set"), b"a"));
 }

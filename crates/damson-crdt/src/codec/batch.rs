@@ -6,7 +6,7 @@ use bytes::Bytes;
 use minicbor::Encoder;
 use minicbor::decode::Decoder;
 
-use super::context::read_actor;
+use super::actors::{ActorTable, actor_at, read_actors};
 use super::payload::{read_payload, write_payload};
 use super::{CodecError, Out, array, count, null, record, skip};
 use crate::batch::{Batch, Operation, Target};
@@ -19,14 +19,14 @@ use crate::path::Path;
 
 /// Appends a list of batches.
 pub fn encode_batches(out: &mut Vec<u8>, batches: &[Batch]) {
-    let mut actors = Actors::default();
+    let mut actors = ActorTable::default();
     for batch in batches {
         actors.index(batch.actor);
         batch.ops.iter().flat_map(|op| op.kills.ranges()).for_each(|range| _ = actors.index(range.actor));
     }
     let mut e = Encoder::new(out);
-    e.array(2).and_then(|e| e.array(actors.list.len() as u64)).expect("memory");
-    actors.list.iter().for_each(|actor| _ = e.bytes(&actor.to_bytes()).expect("memory"));
+    e.array(2).expect("memory");
+    actors.write(&mut e);
     e.array(batches.len() as u64).expect("memory");
     let mut relative = Relative::default();
     batches.iter().for_each(|batch| write_batch(&mut e, batch, &mut actors, &mut relative));
@@ -36,12 +36,7 @@ pub fn encode_batches(out: &mut Vec<u8>, batches: &[Batch]) {
 pub fn decode_batches(bytes: &[u8], limits: &Limits) -> Result<Vec<Batch>, CodecError> {
     let d = &mut Decoder::new(bytes);
     let unknown = record(d, 2)?;
-    let len = array(d)?;
-    count("actors in a list of batches", len, limits.actors_max)?;
-    let mut actors = Vec::new();
-    for _ in 0..len {
-        actors.push(read_actor(d)?);
-    }
+    let actors = read_actors(d, limits)?;
     let len = array(d)?;
     count("batches in a list", len, limits.batch_ops_max)?;
     let mut relative = Relative::default();
@@ -53,24 +48,6 @@ pub fn decode_batches(bytes: &[u8], limits: &Limits) -> Result<Vec<Batch>, Codec
     Ok(out)
 }
 
-/// The actors of a list, each written once.
-#[derive(Default)]
-struct Actors {
-    list: Vec<Actor>,
-    known: BTreeMap<Actor, u64>,
-}
-
-impl Actors {
-    fn index(&mut self, actor: Actor) -> u64 {
-        let next = self.list.len() as u64;
-        let list = &mut self.list;
-        *self.known.entry(actor).or_insert_with(|| {
-            list.push(actor);
-            next
-        })
-    }
-}
-
 /// What numbers and times are relative to.
 #[derive(Default)]
 struct Relative {
@@ -78,7 +55,7 @@ struct Relative {
     hlc: u64,
 }
 
-fn write_batch(e: &mut Out<'_>, batch: &Batch, actors: &mut Actors, relative: &mut Relative) {
+fn write_batch(e: &mut Out<'_>, batch: &Batch, actors: &mut ActorTable, relative: &mut Relative) {
     let expected = relative.next.insert(batch.actor, batch.last() + 1).unwrap_or(0);
     let hlc = batch.hlc.0.wrapping_sub(relative.hlc).cast_signed();
     relative.hlc = batch.hlc.0;
@@ -91,7 +68,7 @@ fn write_batch(e: &mut Out<'_>, batch: &Batch, actors: &mut Actors, relative: &m
     batch.ops.iter().for_each(|op| write_operation(e, op, actors));
 }
 
-fn write_operation(e: &mut Out<'_>, op: &Operation, actors: &mut Actors) {
+fn write_operation(e: &mut Out<'_>, op: &Operation, actors: &mut ActorTable) {
     e.array(4).and_then(|e| e.bytes(op.target.key())).expect("memory");
     match &op.target {
         Target::Cell(cell) => e.bytes(cell.path.as_bytes()),
@@ -165,9 +142,4 @@ fn read_kills(d: &mut Decoder<'_>, actors: &[Actor], limits: &Limits) -> Result<
         ranges.push(DotRange { actor, first, last });
     }
     Kills::from_ranges(ranges).ok_or(CodecError::Impossible("kills out of order"))
-}
-
-fn actor_at(actors: &[Actor], index: u64) -> Result<Actor, CodecError> {
-    let found = usize::try_from(index).ok().and_then(|index| actors.get(index));
-    found.copied().ok_or(CodecError::Impossible("an index beyond the list of actors"))
 }

@@ -7,15 +7,18 @@
 //! ```text
 //! context = [ [actor, first, count-1, gap, count-1, ...], ... ]        actor: 24 bytes
 //! cell    = [ [actor, seq, hlc, payload], ... ]
+//! cells   = [ [actor, ...], [key, path, [index of actor, seq - expected, hlc - previous, payload, ...], ...] ]
 //! batches = [ [actor, ...], [batch, ...] ]
 //! batch   = [ index of actor, first - expected, hlc - previous, [operation, ...] ]
 //! operation = [ key, path or null, [index of actor, first, count-1, ...], payload or null ]
 //! ```
-//! In a list of batches the first number is relative to the one that follows the actor's batch before, and the time to
-//! the time of the batch before: both are small for neighbours.
+//! In a list of batches, or of cells, a number is relative to the one that follows the actor's number before, and a time to
+//! the time before: both are small for neighbours.
 
+mod actors;
 mod batch;
 mod cell;
+mod cells;
 mod context;
 mod payload;
 
@@ -29,6 +32,7 @@ use crate::path::PathError;
 
 pub use batch::{decode_batches, encode_batches};
 pub use cell::{decode_cell, decode_cell_id, decode_removal, encode_cell, encode_cell_id, encode_removal};
+pub use cells::{decode_cells, encode_cells};
 pub use context::{decode_context, encode_context, read_context, write_context};
 pub use payload::{encode_payload, read_payload, write_payload};
 

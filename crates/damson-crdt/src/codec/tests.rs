@@ -54,6 +54,25 @@ proptest! {
     }
 
     #[test]
+    fn lists_of_cells_read_back(batches in prop::collection::vec(batch(), 0..6)) {
+        let ops = batches.iter().flat_map(|batch| {
+            (batch.first..).zip(batch.ops.iter()).map(move |(seq, op)| (Dot::new(batch.actor, seq), batch.hlc, op))
+        });
+        let mut cells: Vec<(CellId, Cell)> = Vec::new();
+        for (dot, hlc, op) in ops {
+            let Target::Cell(id) = &op.target else { unreachable!("batches put into cells") };
+            let mut cell = Cell::default();
+            if let Some(payload) = op.payload.clone() {
+                cell.insert(LiveDot { dot, hlc, payload });
+            }
+            cells.push((id.clone(), cell));
+        }
+        let mut bytes = Vec::new();
+        encode_cells(&mut bytes, cells.iter().map(|(id, cell)| (id, cell)));
+        prop_assert_eq!(decode_cells(&mut Decoder::new(&bytes), &Limits::default()).unwrap(), cells);
+    }
+
+    #[test]
     fn contexts_read_back(dots in prop::collection::vec((actor(), 1..200_u64), 0..60)) {
         let context: Context = dots.into_iter().map(|(a, n)| Dot::new(a, n)).collect();
         let mut bytes = Vec::new();
@@ -78,6 +97,7 @@ proptest! {
         let _ = decode_context(&bytes, &Limits::default());
         let id = CellId::new("k", Path::root().leaf(Leaf::Register));
         let _ = decode_cell(&mut Decoder::new(&bytes), &id, &Limits::default());
+        let _ = decode_cells(&mut Decoder::new(&bytes), &Limits::default());
     }
 }
 

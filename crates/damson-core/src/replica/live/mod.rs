@@ -6,6 +6,7 @@
 
 mod dots;
 mod entry;
+mod items;
 mod places;
 mod table;
 
@@ -20,6 +21,9 @@ use dots::DotIndex;
 use table::{KeyTable, hash_of};
 
 pub(super) use entry::Entry;
+pub(super) use items::{KEY_BITS, Toggle};
+
+use crate::sketch::{self, Prefix};
 
 /// Who wins among concurrent writes, as this node sees it: the same as every other node, unless a simulator breaks that.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +43,12 @@ pub(super) struct Live {
     ends: BTreeSet<(u64, Key)>,
     user_bytes: u64,
     ties: Ties,
+    sketch_key: sketch::Key,
+    /// The first symbols of the set of live dots, once somebody has asked for them.
+    prefix: Option<Prefix>,
+    recording: bool,
+    /// What came and went since it was last taken, while this is recorded.
+    toggled: Vec<Toggle>,
     /// Kept for its memory.
     scratch: Vec<u8>,
 }
@@ -65,7 +75,7 @@ impl Ties {
 }
 
 impl Live {
-    pub fn new(ties: Ties) -> Self {
+    pub fn new(ties: Ties, sketch_key: sketch::Key) -> Self {
         Self {
             keys: KeyTable::default(),
             dots: DotIndex::default(),
@@ -74,6 +84,10 @@ impl Live {
             ends: BTreeSet::new(),
             user_bytes: 0,
             ties,
+            sketch_key,
+            prefix: None,
+            recording: false,
+            toggled: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -176,32 +190,35 @@ impl Live {
         let found = self.keys.find(&id.key);
         let place =
             found.unwrap_or_else(|| self.keys.insert(&id.key, Entry::One(id.path.clone(), Cell::default())));
-        let entry = &mut self.keys.at_mut(place).entry;
+        let keyed = self.keys.at_mut(place);
+        let (hash, entry) = (keyed.hash, &mut keyed.entry);
         let (existed, ended) = (entry.exists(), entry.end_ms(&ties));
         let cell = entry.cell_mut(&id.path);
-        let mut contents = |live: &LiveDot| Contents::of(&mut self.scratch, id, live, ties.rules);
+        let mut contents =
+            |live: &LiveDot| Contents::of(&mut self.scratch, &id.key, &id.path, live, ties.rules);
         let before = |live: &LiveDot| (live.dot, contents(live), live.payload.user_bytes());
         let before: Before = cell.dots().iter().map(before).collect();
         change(cell);
         let is_born = |live: &&LiveDot| before.iter().all(|(dot, ..)| *dot != live.dot);
-        let mut born: SmallVec<[Dot; 1]> = SmallVec::new();
+        let mut born: SmallVec<[(Dot, Contents); 1]> = SmallVec::new();
         for live in cell.dots().iter().filter(is_born) {
-            self.fingerprint.add(Contents::of(&mut self.scratch, id, live, ties.rules));
+            let contents = Contents::of(&mut self.scratch, &id.key, &id.path, live, ties.rules);
+            self.fingerprint.add(contents);
             self.user_bytes += live.payload.user_bytes() as u64;
-            born.push(live.dot);
+            born.push((live.dot, contents));
         }
-        let mut dead: SmallVec<[Dot; 1]> = SmallVec::new();
+        let mut dead: SmallVec<[(Dot, Contents); 1]> = SmallVec::new();
         for (dot, contents, bytes) in before.iter().filter(|(dot, ..)| !cell.contains(*dot)) {
             self.fingerprint.remove(*contents);
             self.user_bytes -= *bytes as u64;
-            dead.push(*dot);
+            dead.push((*dot, *contents));
         }
         let is_empty = cell.is_empty();
-        for dot in &dead {
+        for (dot, _) in &dead {
             entry.forget(*dot);
             self.dots.remove(*dot);
         }
-        for dot in &born {
+        for (dot, _) in &born {
             entry.note(*dot, &id.path);
             self.dots.insert(*dot, place);
         }
@@ -217,6 +234,7 @@ impl Live {
             ended.map(|end| self.ends.remove(&(end, id.key.clone())));
             ends.map(|end| self.ends.insert((end, id.key.clone())));
         }
+        born.iter().chain(&dead).for_each(|(_, contents)| self.toggle(hash, *contents));
         if self.scratch.capacity() > SCRATCH_BYTES_MAX {
             self.scratch = Vec::new();
         }

@@ -1,0 +1,277 @@
+//! The receiving end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Key, Payload, Rule, Target};
+
+use super::source::Outbound;
+use super::symbols::symbols_max;
+use super::{Ask, Chunk, Extent, Last, Request, Symbols, Theirs, TransferError, keep};
+use crate::replica::Replica;
+use crate::replica::compare::{Comparison, keys_of};
+use crate::sketch::{Decoder, Run, Wanted};
+
+/// The receiving end of a transfer.
+#[derive(Debug)]
+pub struct Inbound {
+    /// Names what the replica notes for it.
+    number: u64,
+    /// What we had seen when we asked.
+    seen: Context,
+    decoder: Option<Decoder>,
+    /// Items that only the source has, once they are known.
+    wanted: Option<Vec<u64>>,
+    pub(super) staged: BTreeMap<CellId, Cell>,
+    pub(super) cleared: BTreeSet<Key>,
+    pub(super) removals: BTreeMap<Dot, Target>,
+}
+
+/// What comes after a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The next part, or what is asked for.
+    More(Option<Ask>),
+    /// That was the last: commit it.
+    Commit(Last),
+}
+
+impl Replica {
+    /// Begins to receive: what to ask for, and where it is staged. `compared` is our transfer to the source in which both
+    /// were compared, if there was one.
+    pub fn begin_inbound(&mut self, compared: Option<u64>) -> (Request, Inbound) {
+        let number = self.next_inbound;
+        self.next_inbound += 1;
+        let baseline = compared.and_then(|id| self.baselines.remove(&id)).filter(|baseline| !baseline.is_lost());
+        let compared = compared.filter(|_| baseline.is_some());
+        self.receiving.extend(baseline.map(|baseline| (number, baseline)));
+        self.note_comparisons();
+        let (seen, live) = (self.context.clone(), self.live.dots() as u64);
+        (Request { seen: seen.clone(), live, compared }, Inbound::new(number, seen))
+    }
+
+    /// Takes the next part. Nothing is applied yet.
+    pub fn stage(&mut self, inbound: &mut Inbound, chunk: Chunk) -> Result<Step, TransferError> {
+        if let Some(symbols) = &chunk.symbols {
+            return self.take_symbols(inbound, symbols).map(|ask| Step::More(Some(ask)));
+        }
+        inbound.staged.extend(chunk.cells);
+        inbound.cleared.extend(chunk.cleared);
+        inbound.removals.extend(chunk.removals);
+        Ok(chunk.last.map_or(Step::More(None), Step::Commit))
+    }
+
+    /// Gives up.
+    pub fn end_inbound(&mut self, inbound: &Inbound) {
+        self.receiving.remove(&inbound.number);
+        self.note_comparisons();
+    }
+
+    /// Ends a transfer: all cells and the context at once. Its source and its number there are kept in mind, should that
+    /// ask for what only we had.
+    pub fn commit_inbound(&mut self, inbound: Inbound, last: &Last, from: Theirs) -> Result<(), TransferError> {
+        let comparison = self.receiving.remove(&inbound.number);
+        self.note_comparisons();
+        let theirs = inbound.context(last);
+        let dots = inbound.staged.values().flat_map(|cell| cell.dots());
+        if let Some(stray) = dots.map(|live| live.dot).find(|dot| !theirs.contains(*dot)) {
+            return Err(TransferError::OutsideContext(stray));
+        }
+        let unsent = self.unsent(&inbound, last.extent, comparison.as_ref())?;
+        let missing = theirs.minus(&self.context);
+        let mut back = BTreeSet::new();
+        for (id, cell) in unsent.iter().chain(&inbound.staged) {
+            self.join_cell(id, cell, &theirs);
+            if self.live.cell(id).map_or(&[][..], Cell::dots) != cell.dots() {
+                back.insert(id.clone());
+            }
+        }
+        if !missing.is_empty() && self.rules.holds(Rule::StaleContext) {
+            self.pass_on(&inbound, last);
+        }
+        // Before the context is entered: what has waited for it changes cells once more.
+        if last.extent == Extent::Differing && inbound.wanted.is_some() {
+            back.extend(comparison.into_iter().flat_map(|comparison| comparison.changed));
+            let mut outbound = Outbound::new(theirs.clone(), Extent::Differing);
+            outbound.todo = back;
+            keep(&mut self.prepared, from, outbound);
+        }
+        self.enter(&missing, &inbound, last, &theirs);
+        Ok(())
+    }
+
+    /// Our cells that were not sent although something may differ there, with what the source holds of them.
+    fn unsent(
+        &self,
+        inbound: &Inbound,
+        extent: Extent,
+        comparison: Option<&Comparison>,
+    ) -> Result<BTreeMap<CellId, Cell>, TransferError> {
+        let empty = |ids: BTreeSet<CellId>| ids.into_iter().map(|id| (id, Cell::default())).collect();
+        let mut unsent: BTreeMap<CellId, Cell> = match extent {
+            Extent::Whole => empty(self.live.cells().map(|(id, _)| id).collect()),
+            Extent::Missing => {
+                let keys = inbound.cleared.iter().map(|key| Target::Key(key.clone()));
+                empty(keys.flat_map(|target| self.cells_of(&target)).collect())
+            }
+            Extent::Differing => {
+                let known = comparison.filter(|comparison| !comparison.is_lost());
+                let known = known.ok_or(TransferError::NotCompared)?;
+                let doubtful = known.doubtful(&self.live, self.rules.holds(Rule::SinkUnwatched));
+                let without = |(id, dots): (CellId, BTreeSet<Dot>)| {
+                    let own = self.live.cell(&id).map_or(&[][..], Cell::dots);
+                    let rest = own.iter().filter(|live| !dots.contains(&live.dot)).cloned();
+                    let rest = Cell::from_dots(rest).unwrap_or_default();
+                    (id, rest)
+                };
+                doubtful.into_iter().map(without).collect()
+            }
+        };
+        unsent.retain(|id, _| !inbound.staged.contains_key(id));
+        Ok(unsent)
+    }
+
+    fn take_symbols(&mut self, inbound: &mut Inbound, symbols: &Symbols) -> Result<Ask, TransferError> {
+        if symbols.len == 0 {
+            let wanted = inbound.wanted.as_deref().ok_or(TransferError::Symbols)?;
+            return self.ask_for(inbound, Wanted::exact(wanted));
+        }
+        let ours = self.live.dots() as u64;
+        let most = symbols_max(ours, symbols.live);
+        if inbound.decoder.is_none() {
+            inbound.decoder = Some(Decoder::new(self.live.sketch_key(), most as usize));
+            self.receiving.insert(inbound.number, Comparison::begin(&self.live));
+            self.note_comparisons();
+        }
+        let decoder = inbound.decoder.as_mut().ok_or(TransferError::Symbols)?;
+        let end = symbols.start.checked_add(symbols.len).ok_or(TransferError::Symbols)?;
+        if symbols.start != decoder.received() || end > most {
+            return Err(TransferError::Symbols);
+        }
+        let range = symbols.start..end;
+        let theirs = Run::decode(range.clone(), &symbols.bytes).map_err(|_| TransferError::Symbols)?;
+        let Some(ours) = self.own_symbols(inbound.number, range) else { return Ok(Ask::Whole) };
+        match decoder.push(&ours, &theirs) {
+            Ok(true) => self.solve(inbound, symbols.live),
+            Ok(false) => Ok(self.ask_more(inbound)),
+            Err(_) => Ok(Ask::Whole),
+        }
+    }
+
+    fn ask_more(&mut self, inbound: &Inbound) -> Ask {
+        let estimate = inbound.decoder.as_ref().and_then(Decoder::estimate);
+        let comparison = self.receiving.get(&inbound.number).filter(|_| estimate.is_none());
+        let gauge = comparison.map(|comparison| comparison.gauge(&mut self.live));
+        Ask::Symbols { gauge, estimate }
+    }
+
+    /// Tells our items from those of the source.
+    fn solve(&mut self, inbound: &mut Inbound, their_len: u64) -> Result<Ask, TransferError> {
+        let differences = inbound.decoder.take().map(|decoder| decoder.differences()).unwrap_or_default();
+        let comparison = self.receiving.get_mut(&inbound.number).ok_or(TransferError::NotCompared)?;
+        let is_one = |item: u64| differences.binary_search(&item).is_ok();
+        let held = comparison.held(&self.live, &keys_of(differences.iter().copied()), is_one);
+        comparison.own = held.items;
+        let is_ours = |item: &u64| comparison.own.binary_search(item).is_ok();
+        let wanted: Vec<u64> = differences.iter().copied().filter(|item| !is_ours(item)).collect();
+        let ask = self.ask_for(inbound, Wanted::new(&wanted, their_len));
+        inbound.wanted = Some(wanted);
+        ask
+    }
+
+    fn ask_for(&self, inbound: &Inbound, wanted: Wanted) -> Result<Ask, TransferError> {
+        let comparison = self.receiving.get(&inbound.number).ok_or(TransferError::NotCompared)?;
+        let is_ours = |item: u64| comparison.own.binary_search(&item).is_ok();
+        let held = comparison.held(&self.live, &keys_of(comparison.own.iter().copied()), is_ours);
+        Ok(Ask::Cells { wanted, common: comparison.without(&held) })
+    }
+
+    fn join_cell(&mut self, id: &CellId, theirs: &Cell, their_context: &Context) {
+        let empty = Cell::default();
+        let mine = self.live.cell(id).unwrap_or(&empty);
+        let joined = mine.join(&self.context, theirs, their_context, self.rules);
+        if joined == *mine {
+            return;
+        }
+        self.counters.conflicts += u64::from(joined.dots().len() > 1);
+        self.note_traces_in(id, &joined);
+        self.edit(id, |cell| *cell = joined);
+    }
+
+    fn note_traces_in(&mut self, id: &CellId, cell: &Cell) {
+        let traced = cell.dots().iter().any(|live| matches!(live.payload, Payload::Seen(_)));
+        if traced && self.owns(id) {
+            self.traces.insert(id.clone());
+        }
+    }
+
+    /// After loading: traces that were not absorbed before the stop.
+    pub(in crate::replica) fn note_own_traces(&mut self) {
+        let own: Vec<(CellId, Cell)> =
+            self.live.cells().filter(|(id, _)| self.owns(id)).map(|(id, cell)| (id, cell.clone())).collect();
+        own.iter().for_each(|(id, cell)| self.note_traces_in(id, cell));
+    }
+
+    fn enter(&mut self, missing: &Context, inbound: &Inbound, last: &Last, theirs: &Context) {
+        if last.extent == Extent::Missing {
+            for (dot, target) in inbound.removals.iter().filter(|(dot, _)| missing.contains(**dot)) {
+                self.remember_removal(*dot, target.clone());
+            }
+            if self.rules.holds(Rule::LogGap) {
+                self.raise_floor(&last.floor);
+            }
+        } else {
+            self.raise_floor_for_unexplained(missing);
+        }
+        self.context_mut().union(theirs);
+        for (actor, _) in missing.iter() {
+            self.actor_changed(actor);
+            self.drain(actor);
+        }
+    }
+
+    /// Dead dots that were taken without their removals are not in our log (rule 4).
+    fn raise_floor_for_unexplained(&mut self, missing: &Context) {
+        if !self.rules.holds(Rule::FloorNotRaised) {
+            return;
+        }
+        let mut dead = missing.clone();
+        for (actor, seen) in missing.iter() {
+            let ranges = seen.pairs().iter().map(|&(first, last)| DotRange { actor, first, last });
+            let alive: Context =
+                ranges.flat_map(|range| self.live.in_range(range)).map(|(dot, _)| dot).collect();
+            dead = dead.minus(&alive);
+        }
+        self.raise_floor(&dead);
+    }
+
+    fn raise_floor(&mut self, dots: &Context) {
+        dots.iter().for_each(|(actor, seen)| self.removals.raise_floor(Dot::new(actor, seen.max())));
+        self.changes.floor |= !dots.is_empty();
+    }
+}
+
+impl Inbound {
+    fn new(number: u64, seen: Context) -> Self {
+        Self {
+            number,
+            seen,
+            decoder: None,
+            wanted: None,
+            staged: BTreeMap::new(),
+            cleared: BTreeSet::new(),
+            removals: BTreeMap::new(),
+        }
+    }
+
+    /// What the source has seen.
+    pub fn context(&self, last: &Last) -> Context {
+        let mut context = self.seen.minus(&last.lacks);
+        context.union(&last.news);
+        context
+    }
+
+    /// How many cells are staged.
+    pub fn cells(&self) -> usize {
+        self.staged.len()
+    }
+}

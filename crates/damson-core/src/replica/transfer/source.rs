@@ -1,0 +1,204 @@
+//! The sending end.
+
+use std::collections::BTreeSet;
+
+use damson_crdt::{CellId, Context, Dot, DotRange, Key, NodeId, Rule, Rules, Target};
+
+use super::{Ask, Chunk, Extent, Last, Request, Symbols, keep};
+use crate::replica::Replica;
+use crate::replica::compare::Comparison;
+
+/// A transfer to another.
+#[derive(Debug)]
+pub(in crate::replica) struct Outbound {
+    /// What the receiver had seen when it asked.
+    pub seen: Context,
+    pub extent: Extent,
+    /// Our live dots, while they are compared and until this is over.
+    pub comparison: Option<Comparison>,
+    /// How many symbols were sent, while the difference is looked for.
+    pub symbols: Option<u32>,
+    /// The most symbols that are worth it.
+    pub symbols_max: u32,
+    /// How many differences there seem to be before any symbol is sent.
+    pub hint: Option<u64>,
+    pub todo: BTreeSet<CellId>,
+    cleared: BTreeSet<Key>,
+    /// Removals still to be told, those that come meanwhile included. One that the log forgets meanwhile is below the
+    /// floor that the last chunk tells.
+    removals: BTreeSet<Dot>,
+}
+
+impl Outbound {
+    pub fn new(seen: Context, extent: Extent) -> Self {
+        Self {
+            seen,
+            extent,
+            comparison: None,
+            symbols: None,
+            symbols_max: 0,
+            hint: None,
+            todo: BTreeSet::new(),
+            cleared: BTreeSet::new(),
+            removals: BTreeSet::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.todo.is_empty() && self.cleared.is_empty() && self.removals.is_empty()
+    }
+
+    pub fn removed(&mut self, dot: Dot) {
+        if self.extent == Extent::Missing {
+            self.removals.insert(dot);
+        }
+    }
+
+    pub fn changed(&mut self, id: &CellId, rules: Rules) {
+        if rules.holds(Rule::StaleContext) {
+            self.todo.insert(id.clone());
+        }
+    }
+}
+
+impl Replica {
+    /// Opens a transfer to a receiver that asks for this.
+    pub fn open_outbound(&mut self, id: u64, peer: NodeId, request: Request) -> Extent {
+        let missing = self.context.minus(&request.seen);
+        let below = missing.meets(self.removals.floor()) && self.rules.holds(Rule::FloorIgnored);
+        let prepared = request.compared.and_then(|theirs| self.prepared.remove(&(peer, theirs)));
+        let outbound = match prepared {
+            Some(prepared) if below => Outbound { seen: request.seen, ..prepared },
+            _ if below => self.open_below_floor(request, &missing),
+            _ => self.open_missing(request.seen, &missing),
+        };
+        let extent = outbound.extent;
+        self.outbound.insert(id, outbound);
+        self.note_comparisons();
+        extent
+    }
+
+    /// Gives up a transfer, or ends one.
+    pub fn close_outbound(&mut self, id: u64) {
+        self.outbound.remove(&id);
+        self.baselines.remove(&id);
+        self.note_comparisons();
+    }
+
+    /// The next part of a transfer, of about `bytes_max` bytes; `None` when it is not open. The last part closes it.
+    pub fn next_chunk(&mut self, id: u64, bytes_max: usize, ask: Option<&Ask>) -> Option<Chunk> {
+        if self.outbound.get(&id)?.symbols.is_some()
+            && let Some(symbols) = self.next_symbols(id, ask)
+        {
+            return Some(Chunk { symbols: Some(symbols), ..Chunk::default() });
+        }
+        let outbound = self.outbound.get_mut(&id)?;
+        let mut chunk = Chunk::default();
+        let mut bytes = 0;
+        while bytes < bytes_max
+            && let Some(id) = outbound.todo.pop_first()
+        {
+            let cell = self.live.cell(&id).cloned().unwrap_or_default();
+            bytes += id.key.len() + id.path.as_bytes().len() + 16;
+            bytes += cell.dots().iter().map(|live| 16 + live.payload.user_bytes()).sum::<usize>();
+            chunk.cells.push((id, cell));
+        }
+        while bytes < bytes_max
+            && let Some(key) = outbound.cleared.pop_first()
+        {
+            bytes += key.len();
+            chunk.cleared.push(key);
+        }
+        while bytes < bytes_max
+            && let Some(dot) = outbound.removals.pop_first()
+        {
+            let own = DotRange { actor: dot.actor, first: dot.seq, last: dot.seq };
+            if let Some((_, target)) = self.removals.in_range(own).next() {
+                bytes += 40 + target.bytes();
+                chunk.removals.push((dot, target.clone()));
+            }
+        }
+        let early = !self.rules.holds(Rule::EarlyContext);
+        if outbound.is_empty() || early {
+            let outbound = self.outbound.remove(&id)?;
+            chunk.last = Some(self.last_of(&outbound));
+            self.keep_baseline(id, outbound);
+        }
+        Some(chunk)
+    }
+
+    /// Where the receiver enters what it was sent, both have the same, but for what only it had: it asks us to ask for that.
+    fn keep_baseline(&mut self, id: u64, outbound: Outbound) {
+        if outbound.extent == Extent::Differing
+            && let Some(mut comparison) = outbound.comparison
+        {
+            comparison.begin_equal(&self.live);
+            keep(&mut self.baselines, id, comparison);
+        }
+        self.note_comparisons();
+    }
+
+    fn open_missing(&self, seen: Context, missing: &Context) -> Outbound {
+        let mut outbound = Outbound::new(seen, Extent::Missing);
+        for (actor, seen) in missing.iter() {
+            for &(first, last) in seen.pairs() {
+                let range = DotRange { actor, first, last };
+                outbound.todo.extend(self.live.in_range(range).map(|(_, id)| id));
+                for (dot, target) in self.removals.in_range(range) {
+                    self.find_target(target, &mut outbound);
+                    outbound.removals.insert(dot);
+                }
+            }
+        }
+        outbound
+    }
+
+    pub(super) fn open_whole(&self, outbound: &mut Outbound) {
+        (outbound.extent, outbound.comparison, outbound.symbols) = (Extent::Whole, None, None);
+        (outbound.cleared, outbound.removals) = Default::default();
+        outbound.todo.extend(self.live.cells().map(|(id, _)| id));
+    }
+
+    /// What a transfer brings enters the context that our own open transfers will end with. So they compare its cells too,
+    /// also those that are as empty here as they were: their receivers may hold what died there. Dead dots that no log
+    /// explains can be anywhere: then only comparing live dots, or sending all, tells the receiver.
+    pub(super) fn pass_on(&mut self, inbound: &super::Inbound, last: &Last) {
+        let mut open = std::mem::take(&mut self.outbound);
+        for outbound in open.values_mut().filter(|outbound| outbound.extent == Extent::Missing) {
+            if last.extent != Extent::Missing {
+                self.open_whole(outbound);
+                continue;
+            }
+            outbound.todo.extend(inbound.staged.keys().cloned());
+            inbound.cleared.iter().for_each(|key| self.find_target(&Target::Key(key.clone()), outbound));
+            inbound.removals.values().for_each(|target| self.find_target(target, outbound));
+        }
+        self.outbound = open;
+    }
+
+    fn find_target(&self, target: &Target, outbound: &mut Outbound) {
+        outbound.todo.extend(self.cells_of(target));
+        if let Target::Key(key) = target {
+            outbound.cleared.insert(key.clone());
+        }
+    }
+
+    fn last_of(&self, outbound: &Outbound) -> Last {
+        let news = self.context.minus(&outbound.seen);
+        Last {
+            extent: outbound.extent,
+            lacks: outbound.seen.minus(&self.context),
+            floor: news.intersection(self.removals.floor()),
+            digest: self.digest(),
+            news,
+        }
+    }
+
+    /// The symbols that answer an ask; `None` when cells follow.
+    fn next_symbols(&mut self, id: u64, ask: Option<&Ask>) -> Option<Symbols> {
+        let mut outbound = self.outbound.remove(&id)?;
+        let symbols = self.answer(&mut outbound, ask);
+        self.outbound.insert(id, outbound);
+        symbols
+    }
+}
