@@ -26,7 +26,7 @@ fn contexts_cost_what_differs_and_a_whole_transfer_what_is_there() {
 #[test]
 fn what_cannot_be_measured_is_refused() {
     for (args, wanted) in [
-        (["sync", "--path", "sketch"], "not built yet"),
+        (["sync", "--diff", "0"], "difference of 0"),
         (["sync", "--path", "bloom"], "no path"),
         (["sync", "--keys", "3"], "too few"),
     ] {

@@ -32,7 +32,7 @@ impl Lane {
             Some((7 | 9 | 11 | 13, _)) | None => Self::Bulk,
             Some((8, Some(4))) => Self::Transfer,
             Some((8, None)) => Self::Bulk,
-            Some((0..=12, _)) => Self::Urgent,
+            Some((0..=12 | 16 | 17, _)) => Self::Urgent,
             Some(_) => Self::Bulk,
         }
     }
@@ -221,7 +221,8 @@ mod tests {
             Message::Pong(beat, None),
             Message::PingRequest { nonce: 1, target: NodeId([2; 16]) },
             Message::PingVouch { nonce: 1, target: NodeId([2; 16]) },
-            Message::Sync(SyncMessage::Equal),
+            Message::Check([1; 8]),
+            Message::Equal,
             Message::Sync(next),
             Message::Graft(vec![]),
         ];

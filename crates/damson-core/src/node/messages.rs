@@ -51,6 +51,16 @@ impl Node {
                 self.sync.handle(peer, message, now.time, &mut self.scopes, &mut effects);
                 self.carry_out_sync(effects, fx);
             }
+            Message::Check(digest) => {
+                let mut effects = Vec::new();
+                self.sync.on_check(peer, digest, &self.scopes, &mut effects);
+                self.carry_out_sync(effects, fx);
+            }
+            Message::Equal => {
+                let mut effects = Vec::new();
+                self.sync.on_equal(peer, &mut effects);
+                self.carry_out_sync(effects, fx);
+            }
             Message::Ping(beat, haves) => {
                 self.note_beat(peer, beat, haves, now, fx);
                 let answer = self.beat(peer, beat.nonce, now);

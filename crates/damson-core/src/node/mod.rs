@@ -492,9 +492,9 @@ impl Node {
         for effect in effects {
             match effect {
                 SyncEffect::Send(peer, message) => {
-                    let part = matches!(message, crate::wire::SyncMessage::Chunk { .. });
+                    let part = matches!(message, Message::Sync(crate::wire::SyncMessage::Chunk { .. }));
                     let lane = if part { Lane::Transfer } else { Lane::Urgent };
-                    self.send(peer, lane, &Message::Sync(message), fx);
+                    self.send(peer, lane, &message, fx);
                 }
                 SyncEffect::Synced(peer) => self.compared_with(peer),
             }

@@ -1,6 +1,6 @@
 //! Anti-entropy: makes two replicas equal at a cost that follows their difference.
 //!
-//! Each second, with a random peer: 16 bytes say whether both are equal (tier 1). If not, the digests of the scopes say
+//! Each second, with a random peer: 15 bytes say whether both are equal (tier 1). If not, the digests of the scopes say
 //! where, and each side pulls what it lacks (tier 2: contexts; when a missing dot lies below the source's floor, tier 3:
 //! sketches, or tier 4: everything, for who has hardly anything). A pull is a session: the receiver asks for each part, so that it sets the pace and a lost message is
 //! asked for again. One inbound session at a time; rounds are jittered.
@@ -25,7 +25,7 @@ use rand_core::Rng;
 
 use crate::scope::ScopeName;
 use crate::time::Time;
-use crate::wire::{ScopeDigest, SyncMessage};
+use crate::wire::{Message, ScopeDigest, SyncMessage};
 
 /// Timing and bounds of anti-entropy.
 #[derive(Debug, Clone)]
@@ -90,10 +90,10 @@ pub enum Staged {
 }
 
 /// What anti-entropy wants done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SyncEffect {
     /// Send this.
-    Send(NodeId, SyncMessage),
+    Send(NodeId, Message),
     /// We agreed with this peer in all scopes at one instant, or have pulled all that it had.
     Synced(NodeId),
 }
@@ -224,7 +224,7 @@ impl Sync {
     /// Begins a round with a peer now.
     pub fn begin(&mut self, peer: NodeId, scopes: &dyn Scopes, fx: &mut Vec<SyncEffect>) {
         self.counters.rounds += 1;
-        fx.push(SyncEffect::Send(peer, SyncMessage::Check(scopes.digest(peer))));
+        fx.push(SyncEffect::Send(peer, Message::Check(beginning(scopes.digest(peer)))));
     }
 
     /// Does what is due: a round with a random one of `peers`, asking again, giving up.
@@ -272,11 +272,6 @@ impl Sync {
         fx: &mut Vec<SyncEffect>,
     ) {
         match message {
-            SyncMessage::Check(theirs) => self.on_check(peer, theirs, scopes, fx),
-            SyncMessage::Equal => {
-                self.counters.equal += 1;
-                fx.push(SyncEffect::Synced(peer));
-            }
             SyncMessage::Digests(theirs) => self.on_digests(peer, &theirs, now, scopes, fx),
             SyncMessage::Pull { session, scope, request } => {
                 self.on_pull(peer, session, scope, &request, now, scopes, fx);
@@ -291,13 +286,20 @@ impl Sync {
         }
     }
 
-    fn on_check(&mut self, peer: NodeId, theirs: [u8; 16], scopes: &dyn Scopes, fx: &mut Vec<SyncEffect>) {
-        let equal = scopes.digest(peer) == theirs;
-        let answer = if equal { SyncMessage::Equal } else { SyncMessage::Digests(scopes.digests(peer)) };
-        fx.push(SyncEffect::Send(peer, answer));
-        if equal {
+    /// A peer asks whether we are equal.
+    pub fn on_check(&mut self, peer: NodeId, theirs: [u8; 8], scopes: &dyn Scopes, fx: &mut Vec<SyncEffect>) {
+        if beginning(scopes.digest(peer)) == theirs {
+            fx.push(SyncEffect::Send(peer, Message::Equal));
             fx.push(SyncEffect::Synced(peer));
+        } else {
+            fx.push(send(peer, SyncMessage::Digests(scopes.digests(peer))));
         }
+    }
+
+    /// A peer is equal to us.
+    pub fn on_equal(&mut self, peer: NodeId, fx: &mut Vec<SyncEffect>) {
+        self.counters.equal += 1;
+        fx.push(SyncEffect::Synced(peer));
     }
 
     fn on_digests(
@@ -348,12 +350,12 @@ impl Sync {
         let first =
             opened.and_then(|opened| Some((opened, scopes.chunk(&scope, id, self.config.chunk_bytes, &[])?)));
         let Some((opened, (body, ended))) = first else {
-            fx.push(SyncEffect::Send(peer, SyncMessage::Abort { session }));
+            fx.push(send(peer, SyncMessage::Abort { session }));
             return;
         };
         self.next_outbound += 1;
         let message = SyncMessage::Chunk { session, transfer: id, number: 0, body: body.clone() };
-        fx.push(SyncEffect::Send(peer, message));
+        fx.push(send(peer, message));
         self.close((peer, session), scopes);
         self.outbound.insert(
             (peer, session),
@@ -389,7 +391,7 @@ impl Sync {
     ) {
         let bytes_max = self.config.chunk_bytes;
         let Some(outbound) = self.outbound.get_mut(&(peer, session)).filter(|o| o.id == transfer) else {
-            fx.push(SyncEffect::Send(peer, SyncMessage::Abort { session }));
+            fx.push(send(peer, SyncMessage::Abort { session }));
             return;
         };
         if number == outbound.number + 1 {
@@ -403,7 +405,7 @@ impl Sync {
         outbound.used = now;
         if number == outbound.number {
             let body = outbound.body.clone();
-            fx.push(SyncEffect::Send(peer, SyncMessage::Chunk { session, transfer, number, body }));
+            fx.push(send(peer, SyncMessage::Chunk { session, transfer, number, body }));
         }
         if outbound.ended && std::mem::take(&mut outbound.compares) {
             let (scope, id) = (outbound.scope.clone(), outbound.id);
@@ -445,7 +447,7 @@ impl Sync {
                 let number = number + 1;
                 (inbound.expected, inbound.asked, inbound.progress) = (number, now, now);
                 inbound.ask.clone_from(&ask);
-                fx.push(SyncEffect::Send(peer, SyncMessage::Next { session, transfer, number, ask }));
+                fx.push(send(peer, SyncMessage::Next { session, transfer, number, ask }));
             }
             Staged::Done => {
                 self.inbound = None;
@@ -492,7 +494,7 @@ impl Sync {
             let Some(request) = scopes.request(&scope, compared) else { continue };
             let session = self.next_session;
             self.next_session += 1;
-            fx.push(SyncEffect::Send(peer, SyncMessage::Pull { session, scope: scope.clone(), request }));
+            fx.push(send(peer, SyncMessage::Pull { session, scope: scope.clone(), request }));
             self.inbound = Some(Inbound {
                 peer,
                 scope,
@@ -524,7 +526,7 @@ impl Sync {
                     Some(SyncMessage::Next { session, transfer, number, ask: inbound.ask.clone() })
                 }
             };
-            fx.extend(again.map(|message| SyncEffect::Send(peer, message)));
+            fx.extend(again.map(|message| send(peer, message)));
         }
     }
 
@@ -550,4 +552,13 @@ impl Sync {
     fn jittered(&mut self, ms: u64) -> u64 {
         ms * 3 / 4 + self.rng.next_u64() % (ms / 2).max(1)
     }
+}
+
+fn send(peer: NodeId, message: SyncMessage) -> SyncEffect {
+    SyncEffect::Send(peer, Message::Sync(message))
+}
+
+/// Of two that differ one in 2^64 is taken for equal, until either changes.
+fn beginning(digest: [u8; 16]) -> [u8; 8] {
+    std::array::from_fn(|at| digest[at])
 }

@@ -103,7 +103,11 @@ fn a_receiver_below_the_floor_compares_or_takes_everything() {
     assert_eq!(source.open_outbound(1, node(1), asks(seen.clone(), 0)), Extent::Whole);
     assert_eq!(source.open_outbound(2, node(1), asks(seen, 1)), Extent::Differing);
     let own = source.context().clone();
-    assert_eq!(source.open_outbound(3, node(1), asks(own, 1)), Extent::Missing, "who lacks nothing is sent nothing");
+    assert_eq!(
+        source.open_outbound(3, node(1), asks(own, 1)),
+        Extent::Missing,
+        "who lacks nothing is sent nothing"
+    );
     cluster.heal().unwrap();
     assert!(!cluster.view(1).set_contains(&key("set"), b"a"));
 }

@@ -35,13 +35,24 @@ fn where_the_log_has_forgotten_everything_is_taken() {
 }
 
 #[test]
+fn where_the_log_has_forgotten_sketches_cost_what_differs() {
+    let (few, many) = (report(3_000, 100, SyncPath::Sketch), report(12_000, 100, SyncPath::Sketch));
+    assert_eq!((few.taken.as_str(), few.fault()), ("sketch", None), "{few:?}");
+    assert!(many.bytes < few.bytes * 11 / 10, "{few:?} {many:?}");
+    assert!((1.0..2.5).contains(&few.symbols_per_diff) && few.sketch_ratio < 3.0, "{few:?}");
+    let context = report(3_000, 100, SyncPath::Context);
+    assert_eq!(few.payload_bytes, context.payload_bytes);
+    assert_eq!((context.sketch_bytes, context.symbols_per_diff), (0, 0.0), "{context:?}");
+}
+
+#[test]
 fn an_equal_pair_says_next_to_nothing() {
     let report = report(200, 7, SyncPath::Context);
-    assert!((16..=64).contains(&report.equal_bytes), "{report:?}");
+    assert!((1..=16).contains(&report.equal_bytes), "{report:?}");
 }
 
 #[test]
 fn what_cannot_be_measured_is_refused() {
-    let options = SyncBenchOptions::new(1_000, 10, SyncPath::Sketch);
-    assert!(run_sync(&options, &|| Duration::ZERO, &mut |_| ()).unwrap_err().contains("not built yet"));
+    let options = SyncBenchOptions::new(1_000, 0, SyncPath::Sketch);
+    assert!(run_sync(&options, &|| Duration::ZERO, &mut |_| ()).unwrap_err().contains("difference of 0"));
 }

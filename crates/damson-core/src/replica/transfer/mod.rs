@@ -91,7 +91,7 @@ pub struct Symbols {
 }
 
 /// What a transfer has told when it ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Extent {
     /// The cells behind the missing dots.
     Missing,

@@ -41,7 +41,8 @@ impl Replica {
     pub fn begin_inbound(&mut self, compared: Option<u64>) -> (Request, Inbound) {
         let number = self.next_inbound;
         self.next_inbound += 1;
-        let baseline = compared.and_then(|id| self.baselines.remove(&id)).filter(|baseline| !baseline.is_lost());
+        let baseline =
+            compared.and_then(|id| self.baselines.remove(&id)).filter(|baseline| !baseline.is_lost());
         let compared = compared.filter(|_| baseline.is_some());
         self.receiving.extend(baseline.map(|baseline| (number, baseline)));
         self.note_comparisons();
@@ -68,7 +69,12 @@ impl Replica {
 
     /// Ends a transfer: all cells and the context at once. Its source and its number there are kept in mind, should that
     /// ask for what only we had.
-    pub fn commit_inbound(&mut self, inbound: Inbound, last: &Last, from: Theirs) -> Result<(), TransferError> {
+    pub fn commit_inbound(
+        &mut self,
+        inbound: Inbound,
+        last: &Last,
+        from: Theirs,
+    ) -> Result<(), TransferError> {
         let comparison = self.receiving.remove(&inbound.number);
         self.note_comparisons();
         let theirs = inbound.context(last);

@@ -46,6 +46,10 @@ pub fn measure(options: &SyncBenchOptions, pair: &mut Pair<'_>) -> Result<Measur
     if !pair.is_equal() {
         return Err("the pair is not equal before it is made to differ".into());
     }
+    if options.path == SyncPath::Sketch {
+        forget_removals(pair);
+        pair.round();
+    }
     pair.set_cut(true);
     let halves = differ(options, pair);
     pair.set_cut(false);
@@ -64,19 +68,21 @@ fn differ(options: &SyncBenchOptions, pair: &mut Pair<'_>) -> [Vec<Batch>; 2] {
     let middle = from + options.first_half();
     let halves = [from..middle, middle..from + options.diff];
     let both = BOTH.map(|at| halves[at].clone().map(|n| pair.write(at, |tx| put(tx, n))).collect());
-    if options.path == SyncPath::Full {
-        BOTH.into_iter().for_each(|at| forget_a_removal(pair, at));
+    if matches!(options.path, SyncPath::Full | SyncPath::Sketch) {
+        forget_removals(pair);
     }
     both
 }
 
 /// What the other misses from now on lies below the floor: no context can tell what has become of it.
-fn forget_a_removal(pair: &mut Pair<'_>, at: usize) {
+fn forget_removals(pair: &mut Pair<'_>) {
     let slot = Slot::key(Bytes::from_static(b"removed"));
-    pair.write(at, |tx| tx.put_register(&slot, Bytes::new(), None).expect("within all limits"));
-    pair.write(at, |tx| _ = tx.remove(&slot));
-    let replica = pair.node_mut(at).replica_mut(&scope()).expect("something was written");
-    replica.truncate_removals(0);
+    for at in BOTH {
+        pair.write(at, |tx| tx.put_register(&slot, Bytes::new(), None).expect("within all limits"));
+        pair.write(at, |tx| _ = tx.remove(&slot));
+        let replica = pair.node_mut(at).replica_mut(&scope()).expect("something was written");
+        replica.truncate_removals(0);
+    }
 }
 
 fn put(tx: &mut Tx<'_>, n: usize) {

@@ -35,7 +35,7 @@ pub fn run_sync(
     let shared = difference::shared(options);
     let runs = (0..options.runs).map(|at| {
         progress(at);
-        let mut pair = pair::Pair::start(&shared, at as u64, cpu);
+        let mut pair = pair::Pair::start(&shared, at as u64, options.path, cpu);
         difference::measure(options, &mut pair)
     });
     Ok(report::report(options, &runs.collect::<Result<Vec<_>, String>>()?))

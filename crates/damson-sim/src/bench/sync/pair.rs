@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use super::super::Elapsed;
+use super::options::SyncPath;
 use super::round::Round;
 
 /// The nodes, by their places.
@@ -58,8 +59,8 @@ fn now(ms: u64) -> Now {
 
 impl<'a> Pair<'a> {
     /// Starts both on the same rows, links them, and lets them settle.
-    pub fn start(rows: &[Row], seed: u64, cpu: Elapsed<'a>) -> Self {
-        let started = BOTH.map(|at| boot(at, rows, 2 * seed + at as u64));
+    pub fn start(rows: &[Row], seed: u64, path: SyncPath, cpu: Elapsed<'a>) -> Self {
+        let started = BOTH.map(|at| boot(at, rows, 2 * seed + at as u64, path));
         let [first, second] = started.map(|started| (started.node, started.effects));
         let mut out = Self { nodes: [first.0, second.0], ms: 0, cut: false, queue: VecDeque::new(), cpu };
         out.carry_out(0, first.1, 0);
@@ -160,8 +161,10 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn boot(at: usize, rows: &[Row], seed: u64) -> damson_core::node::Started {
-    let mut boot = Boot::new(Config::new(format!("n{at}"), "bench"), id(at), ChaCha8Rng::seed_from_u64(seed));
+fn boot(at: usize, rows: &[Row], seed: u64, path: SyncPath) -> damson_core::node::Started {
+    let mut config = Config::new(format!("n{at}"), "bench");
+    config.replica.sketches = path != SyncPath::Full;
+    let mut boot = Boot::new(config, id(at), ChaCha8Rng::seed_from_u64(seed));
     let full = rows.iter().filter_map(|row| row.value.as_ref().map(|value| (row, value)));
     full.for_each(|(row, value)| boot.row(row.table, &row.key, value));
     let started = boot.finish(None, now(0));
@@ -172,5 +175,6 @@ fn boot(at: usize, rows: &[Row], seed: u64) -> damson_core::node::Started {
 /// The frame, if it is anti-entropy's.
 fn sync_frame(input: &Input) -> Option<Bytes> {
     let Input::Frame { frame, .. } = input else { return None };
-    matches!(Message::decode(frame), Ok(Message::Sync(_))).then(|| frame.clone())
+    matches!(Message::decode(frame), Ok(Message::Sync(_) | Message::Check(_) | Message::Equal))
+        .then(|| frame.clone())
 }

@@ -1,5 +1,6 @@
 //! What was measured.
 
+use damson_core::replica::Extent;
 use serde::{Deserialize, Serialize};
 
 use super::super::figures::median;
@@ -15,7 +16,8 @@ pub struct SyncBenchReport {
     pub diff: usize,
     /// The path that was asked for.
     pub path: String,
-    /// The path that was taken in all runs: `context`, or `full` when one side took everything; `mixed` when runs differ.
+    /// The path that was taken in all runs: `context`, `sketch`, or `full` when one side took everything; `mixed` when runs
+    /// differ.
     pub taken: String,
     /// All of anti-entropy's frames in both directions until both are equal, in bytes.
     pub bytes: u64,
@@ -29,6 +31,12 @@ pub struct SyncBenchReport {
     pub bound_bytes: f64,
     /// `bytes` over `bound_bytes`.
     pub ratio: f64,
+    /// Coded symbols for each differing key.
+    pub symbols_per_diff: f64,
+    /// Bytes of the frames with symbols, and of those that asked for more or named what they had shown.
+    pub sketch_bytes: u64,
+    /// These over d (64 - log2 d + 1.443) / 8.
+    pub sketch_ratio: f64,
     /// Frames, one because of the other, until both are equal, two for a round trip.
     pub round_trips: f64,
     /// Processor time that handling frames took at the node that begins, in milliseconds.
@@ -69,6 +77,9 @@ pub fn report(options: &SyncBenchOptions, runs: &[Measured]) -> SyncBenchReport 
         payload_bytes: whole(of(&|run| run.payload_bytes as f64)),
         bound_bytes: of(&bound),
         ratio: of(&|run| run.round.bytes as f64 / bound(run)),
+        symbols_per_diff: of(&|run| run.round.symbols as f64) / options.diff as f64,
+        sketch_bytes: whole(of(&|run| run.round.sketch_bytes as f64)),
+        sketch_ratio: of(&|run| run.round.sketch_bytes as f64) / sketch_bound(options.diff),
         round_trips: of(&hops) / 2.0,
         cpu_ms_a: cpu_ms(0),
         cpu_ms_b: cpu_ms(1),
@@ -79,13 +90,13 @@ pub fn report(options: &SyncBenchOptions, runs: &[Measured]) -> SyncBenchReport 
 }
 
 fn taken(runs: &[Measured]) -> String {
-    let whole = runs.iter().filter(|run| run.round.whole).count();
-    let name = match whole {
-        0 => "context",
-        all if all == runs.len() => "full",
-        _ => "mixed",
+    let name = |run: &Measured| match run.round.extent {
+        Some(Extent::Whole) => SyncPath::Full,
+        Some(Extent::Differing) => SyncPath::Sketch,
+        Some(Extent::Missing) | None => SyncPath::Context,
     };
-    name.into()
+    let first = runs.first().map_or(SyncPath::Auto, name);
+    if runs.iter().all(|run| name(run) == first) { first.to_string() } else { "mixed".into() }
 }
 
 /// The least number of bytes that name d unknown members of a set of 64-bit names.

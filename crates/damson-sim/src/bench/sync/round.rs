@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use damson_core::replica::Extent;
 use damson_core::wire::{Message, SyncMessage, decode_chunk};
 use damson_crdt::Limits;
 
@@ -11,8 +12,12 @@ use damson_crdt::Limits;
 pub struct Round {
     pub bytes: u64,
     pub frames: u64,
-    /// A transfer of everything was among them.
-    pub whole: bool,
+    /// The widest transfer among them.
+    pub extent: Option<Extent>,
+    /// Coded symbols.
+    pub symbols: u64,
+    /// Bytes of the frames that carried these, or asked for more or for what they had shown.
+    pub sketch_bytes: u64,
     /// How many frames, one because of the other, had to pass until both were equal.
     pub equal_after: Option<u32>,
     /// Processor time of each node.
@@ -24,13 +29,24 @@ impl Round {
     pub fn note(&mut self, to: usize, frame: &Bytes, took: Duration) {
         self.bytes += frame.len() as u64;
         self.frames += 1;
-        self.whole |= ends_whole_transfer(frame);
         self.cpu[to] += took;
+        self.look_into(frame);
     }
-}
 
-fn ends_whole_transfer(frame: &[u8]) -> bool {
-    let Ok(Message::Sync(SyncMessage::Chunk { body, .. })) = Message::decode(frame) else { return false };
-    let chunk = decode_chunk(&body, &Limits::default()).expect("an honest part");
-    chunk.last.is_some_and(|last| last.whole)
+    fn look_into(&mut self, frame: &Bytes) {
+        match Message::decode(frame) {
+            Ok(Message::Sync(SyncMessage::Next { ask, .. })) if !ask.is_empty() => {
+                self.sketch_bytes += frame.len() as u64;
+            }
+            Ok(Message::Sync(SyncMessage::Chunk { body, .. })) => {
+                let chunk = decode_chunk(&body, &Limits::default()).expect("an honest part");
+                if let Some(symbols) = chunk.symbols {
+                    self.symbols += u64::from(symbols.len);
+                    self.sketch_bytes += frame.len() as u64;
+                }
+                self.extent = self.extent.max(chunk.last.map(|last| last.extent));
+            }
+            _ => {}
+        }
+    }
 }
