@@ -121,9 +121,9 @@ impl Comparison {
         held
     }
 
-    /// The fingerprint of the instant without these.
-    pub fn without(&self, held: &Held) -> Fingerprint {
-        self.fingerprint.minus(held.sum)
+    /// Half of the fingerprint of the instant without these.
+    pub fn without(&self, held: &Held) -> u64 {
+        self.fingerprint.minus(held.sum).half()
     }
 
     /// Live dots, by cell, that the other side does not have, as far as the comparison can tell, or may not have.

@@ -29,16 +29,18 @@ pub enum WantedError {
     Range,
 }
 
-/// Bits beyond those that number all items: of a million wanted items one is taken for another as well. Then they have to be
-/// told in full.
-const SPARE_BITS: u32 = 20;
+/// Bits beyond those that number all pairs of an item and a wanted one: one list in 256 means another item as well, and has
+/// to be told in full.
+const SPARE_BITS: u32 = 8;
 /// An item's first bits say where to look for it.
 const BITS_MIN: u32 = 24;
 
 impl Wanted {
     /// Wants these items, in any order, of a set of `set_len`.
     pub fn new(items: &[u64], set_len: u64) -> Self {
-        Self::by_bits(items, (u64::BITS - set_len.leading_zeros() + SPARE_BITS).clamp(BITS_MIN, u64::BITS))
+        let bits_of = |number: u64| u64::BITS - number.leading_zeros();
+        let bits = bits_of(set_len) + bits_of(items.len() as u64) + SPARE_BITS;
+        Self::by_bits(items, bits.clamp(BITS_MIN, u64::BITS))
     }
 
     /// Wants these items, by all their bits.

@@ -192,7 +192,7 @@ impl Sync {
     /// Sessions and transfers are numbered from a random start, so that a peer that still remembers our process before
     /// a restart cannot take one for another.
     pub fn new(config: SyncConfig, mut rng: ChaCha8Rng, now: Time) -> Self {
-        let (next_session, next_outbound) = (rng.next_u64() >> 1, rng.next_u64() >> 1);
+        let (next_session, next_outbound) = (rng.next_u64() >> 33, rng.next_u64() >> 33);
         Self {
             next_round: now,
             config,

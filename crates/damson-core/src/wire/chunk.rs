@@ -9,7 +9,7 @@
 //! ```
 
 use damson_crdt::codec::{self, CodecError, array, null, record, skip};
-use damson_crdt::{Cell, CellId, Digest, Fingerprint, LimitError, Limits};
+use damson_crdt::{Cell, CellId, Digest, LimitError, Limits};
 use minicbor::Encoder;
 use minicbor::decode::Decoder;
 
@@ -59,7 +59,7 @@ pub fn encode_ask(ask: Option<&Ask>) -> Vec<u8> {
         }
         Some(Ask::Cells { wanted, common }) => {
             e.array(3)
-                .and_then(|e| e.u8(1)?.bytes(&wanted.encode())?.bytes(&common.to_bytes()))
+                .and_then(|e| e.u8(1)?.bytes(&wanted.encode())?.bytes(&common.to_le_bytes()))
                 .expect("memory");
         }
         Some(Ask::Whole) => _ = e.array(1).and_then(|e| e.u8(2)).expect("memory"),
@@ -82,7 +82,7 @@ pub fn decode_ask(bytes: &[u8]) -> Result<Option<Ask>, CodecError> {
         (1, 2..) => {
             let wanted = Wanted::decode(d.bytes()?, WANTED_MAX)
                 .map_err(|_| CodecError::Impossible("a list of wanted items"))?;
-            let common = Fingerprint::from_bytes(exactly(d, "a fingerprint's length")?);
+            let common = u64::from_le_bytes(exactly(d, "a fingerprint's length")?);
             Ok(Some(Ask::Cells { wanted, common }))
         }
         (2, _) => Ok(Some(Ask::Whole)),

@@ -22,7 +22,7 @@ mod symbols;
 
 use std::collections::BTreeSet;
 
-use damson_crdt::{Cell, CellId, Context, Digest, Dot, Fingerprint, Key, NodeId, Target};
+use damson_crdt::{Cell, CellId, Context, Digest, Dot, Key, NodeId, Target};
 
 use super::Replica;
 use crate::sketch::{Gauge, Wanted};
@@ -55,8 +55,8 @@ pub enum Ask {
     Cells {
         /// The items.
         wanted: Wanted,
-        /// The fingerprint of what both had.
-        common: Fingerprint,
+        /// Half of the fingerprint of what both had.
+        common: u64,
     },
     /// Everything: the difference cannot be found.
     Whole,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Key, Payload, Rule, Target};
+use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Key, NodeId, Payload, Rule, Target};
 
 use super::source::Outbound;
 use super::symbols::symbols_max;
@@ -85,24 +85,37 @@ impl Replica {
         let unsent = self.unsent(&inbound, last.extent, comparison.as_ref())?;
         let missing = theirs.minus(&self.context);
         let mut back = BTreeSet::new();
+        let to_source = self.set_aside(from.0);
         for (id, cell) in unsent.iter().chain(&inbound.staged) {
             self.join_cell(id, cell, &theirs);
             if self.live.cell(id).map_or(&[][..], Cell::dots) != cell.dots() {
                 back.insert(id.clone());
             }
         }
+        for (id, mut outbound) in to_source {
+            outbound.brought_back(&inbound, &back);
+            self.outbound.insert(id, outbound);
+        }
         if !missing.is_empty() && self.rules.holds(Rule::StaleContext) {
-            self.pass_on(&inbound, last);
+            self.pass_on(&inbound, last, from.0);
         }
         // Before the context is entered: what has waited for it changes cells once more.
         if last.extent == Extent::Differing && inbound.wanted.is_some() {
             back.extend(comparison.into_iter().flat_map(|comparison| comparison.changed));
-            let mut outbound = Outbound::new(theirs.clone(), Extent::Differing);
+            let mut outbound = Outbound::new(from.0, theirs.clone(), Extent::Differing);
             outbound.todo = back;
             keep(&mut self.prepared, from, outbound);
         }
         self.enter(&missing, &inbound, last, &theirs);
+        let to_source = self.outbound.values_mut().filter(|outbound| outbound.peer == from.0);
+        to_source.for_each(|outbound| outbound.knows(&inbound.removals));
         Ok(())
+    }
+
+    /// Transfers to the source itself, which knows what it sends us.
+    fn set_aside(&mut self, source: NodeId) -> BTreeMap<u64, Outbound> {
+        let known = |outbound: &mut Outbound| outbound.peer == source && outbound.extent == Extent::Missing;
+        self.outbound.extract_if(.., |_, outbound| known(outbound)).collect()
     }
 
     /// Our cells that were not sent although something may differ there, with what the source holds of them.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use damson_crdt::{CellId, Context, Dot, DotRange, Key, NodeId, Rule, Rules, Target};
 
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
 use super::{Ask, Chunk, Extent, Last, Request, Symbols, keep};
 use crate::replica::Replica;
 use crate::replica::compare::Comparison;
@@ -11,6 +13,7 @@ use crate::replica::compare::Comparison;
 /// A transfer to another.
 #[derive(Debug)]
 pub(in crate::replica) struct Outbound {
+    pub peer: NodeId,
     /// What the receiver had seen when it asked.
     pub seen: Context,
     pub extent: Extent,
@@ -23,6 +26,8 @@ pub(in crate::replica) struct Outbound {
     /// How many differences there seem to be before any symbol is sent.
     pub hint: Option<u64>,
     pub todo: BTreeSet<CellId>,
+    /// The hashes of cells that were sent, while only some are.
+    sent: BTreeSet<u64>,
     cleared: BTreeSet<Key>,
     /// Removals still to be told, those that come meanwhile included. One that the log forgets meanwhile is below the
     /// floor that the last chunk tells.
@@ -30,8 +35,9 @@ pub(in crate::replica) struct Outbound {
 }
 
 impl Outbound {
-    pub fn new(seen: Context, extent: Extent) -> Self {
+    pub fn new(peer: NodeId, seen: Context, extent: Extent) -> Self {
         Self {
+            peer,
             seen,
             extent,
             comparison: None,
@@ -39,6 +45,7 @@ impl Outbound {
             symbols_max: 0,
             hint: None,
             todo: BTreeSet::new(),
+            sent: BTreeSet::new(),
             cleared: BTreeSet::new(),
             removals: BTreeSet::new(),
         }
@@ -52,6 +59,18 @@ impl Outbound {
         if self.extent == Extent::Missing {
             self.removals.insert(dot);
         }
+    }
+
+    /// The receiver has brought these cells itself, and these removals. It need not be told of them, unless they are
+    /// something else here, or an older version of them was sent.
+    pub fn brought_back(&mut self, inbound: &super::Inbound, differing: &BTreeSet<CellId>) {
+        let older = inbound.staged.keys().filter(|id| self.sent.contains(&hash_of(id)));
+        self.todo.extend(older.chain(differing).cloned());
+    }
+
+    /// The receiver knows these removals.
+    pub fn knows(&mut self, removals: &std::collections::BTreeMap<Dot, Target>) {
+        self.removals.retain(|dot| !removals.contains_key(dot));
     }
 
     pub fn changed(&mut self, id: &CellId, rules: Rules) {
@@ -69,8 +88,8 @@ impl Replica {
         let prepared = request.compared.and_then(|theirs| self.prepared.remove(&(peer, theirs)));
         let outbound = match prepared {
             Some(prepared) if below => Outbound { seen: request.seen, ..prepared },
-            _ if below => self.open_below_floor(request, &missing),
-            _ => self.open_missing(request.seen, &missing),
+            _ if below => self.open_below_floor(peer, request, &missing),
+            _ => self.open_missing(peer, request.seen, &missing),
         };
         let extent = outbound.extent;
         self.outbound.insert(id, outbound);
@@ -101,6 +120,9 @@ impl Replica {
             let cell = self.live.cell(&id).cloned().unwrap_or_default();
             bytes += id.key.len() + id.path.as_bytes().len() + 16;
             bytes += cell.dots().iter().map(|live| 16 + live.payload.user_bytes()).sum::<usize>();
+            if outbound.extent == Extent::Missing {
+                outbound.sent.insert(hash_of(&id));
+            }
             chunk.cells.push((id, cell));
         }
         while bytes < bytes_max
@@ -138,8 +160,8 @@ impl Replica {
         self.note_comparisons();
     }
 
-    fn open_missing(&self, seen: Context, missing: &Context) -> Outbound {
-        let mut outbound = Outbound::new(seen, Extent::Missing);
+    fn open_missing(&self, peer: NodeId, seen: Context, missing: &Context) -> Outbound {
+        let mut outbound = Outbound::new(peer, seen, Extent::Missing);
         for (actor, seen) in missing.iter() {
             for &(first, last) in seen.pairs() {
                 let range = DotRange { actor, first, last };
@@ -162,9 +184,12 @@ impl Replica {
     /// What a transfer brings enters the context that our own open transfers will end with. So they compare its cells too,
     /// also those that are as empty here as they were: their receivers may hold what died there. Dead dots that no log
     /// explains can be anywhere: then only comparing live dots, or sending all, tells the receiver.
-    pub(super) fn pass_on(&mut self, inbound: &super::Inbound, last: &Last) {
+    ///
+    /// The source itself is not told what it has told us.
+    pub(super) fn pass_on(&mut self, inbound: &super::Inbound, last: &Last, source: NodeId) {
         let mut open = std::mem::take(&mut self.outbound);
-        for outbound in open.values_mut().filter(|outbound| outbound.extent == Extent::Missing) {
+        let others = open.values_mut().filter(|outbound| outbound.peer != source);
+        for outbound in others.filter(|outbound| outbound.extent == Extent::Missing) {
             if last.extent != Extent::Missing {
                 self.open_whole(outbound);
                 continue;
@@ -201,4 +226,8 @@ impl Replica {
         self.outbound.insert(id, outbound);
         symbols
     }
+}
+
+fn hash_of(id: &CellId) -> u64 {
+    xxh3_64_with_seed(id.path.as_bytes(), xxh3_64(&id.key))
 }

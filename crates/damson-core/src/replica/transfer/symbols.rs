@@ -4,7 +4,7 @@
 //! difference unless much was removed; so the first symbols mostly are enough. It checks the result: without what only it
 //! had, its fingerprint has to be that of the receiver without what only that had.
 
-use damson_crdt::{Context, DotRange};
+use damson_crdt::{Context, DotRange, NodeId};
 
 use super::source::Outbound;
 use super::{Ask, Extent, Request, Symbols};
@@ -21,9 +21,9 @@ const SYMBOLS_MIN: u32 = 1_024;
 const HINT_MAX: u64 = 1 << 13;
 
 impl Replica {
-    pub(super) fn open_below_floor(&mut self, request: Request, missing: &Context) -> Outbound {
+    pub(super) fn open_below_floor(&mut self, peer: NodeId, request: Request, missing: &Context) -> Outbound {
         let ours = self.live.dots() as u64;
-        let mut outbound = Outbound::new(request.seen, Extent::Differing);
+        let mut outbound = Outbound::new(peer, request.seen, Extent::Differing);
         if !self.config.sketches || request.live < ours / LIVE_SHARE_MIN || request.live == 0 {
             self.open_whole(&mut outbound);
             return outbound;

@@ -47,7 +47,9 @@ pub fn measure(options: &SyncBenchOptions, pair: &mut Pair<'_>) -> Result<Measur
         return Err("the pair is not equal before it is made to differ".into());
     }
     if options.path == SyncPath::Sketch {
+        pair.set_cut(true);
         forget_removals(pair);
+        pair.set_cut(false);
         pair.round();
     }
     pair.set_cut(true);
