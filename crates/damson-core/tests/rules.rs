@@ -19,6 +19,7 @@ mod rules {
     mod registers;
     mod restarts;
     mod sets_and_maps;
+    mod sketches;
     mod strings;
     mod transfers;
     mod type_conflicts;

@@ -10,6 +10,7 @@ use damson_core::crdt::NodeId;
 use damson_core::node::{Boot, Config, Started, Stored};
 use damson_core::replica::ReplicaConfig;
 use damson_core::scope::ScopeName;
+use damson_core::sketch;
 use damson_store::{DataDir, FjallStore, LoadReport, MemoryStore, Store, StoreError};
 
 use crate::clock::{OsClock, entropy};
@@ -238,6 +239,7 @@ impl NodeBuilder {
         let Self { mut config, listen, data_dir, identity, transport, counters, admission, .. } = self;
         let Self { mut discovery, sync, sync_of, .. } = self;
         config.discovers = !discovery.is_empty();
+        let sketch_key = sketch_key(&config.realm, admission.secrets.first());
         discovery.any_form = transport.is_some();
         let mut opened = open(data_dir).await?;
         let identity = match (identity, &opened.dir) {
@@ -257,6 +259,7 @@ impl NodeBuilder {
         if config.address.is_empty() {
             config.address = transport.local_address();
         }
+        config.replica.sketch_key = sketch_key;
         config.stored = stored(opened.dir.is_some(), sync, &sync_of);
         let started = boot(config, NodeId(identity.node_id()), &mut opened, &clock)?;
         let sync_of = move |scope: &ScopeName| sync_of.get(scope).copied().unwrap_or(sync);
@@ -281,6 +284,14 @@ impl NodeBuilder {
         }
         Ok(())
     }
+}
+
+/// All nodes of a cluster have it, and no client does: without a secret clients can at most guess the realm.
+fn sketch_key(realm: &str, secret: Option<&ClusterSecret>) -> sketch::Key {
+    let secret = secret.cloned().unwrap_or(ClusterSecret::from([0; 32]));
+    let bytes = secret.derive("damson 2026-11-21 sketches of live dots", realm);
+    let half = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+    sketch::Key(half(0), half(8))
 }
 
 /// What is never written needs no rows.

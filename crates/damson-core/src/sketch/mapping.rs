@@ -44,6 +44,11 @@ const WIDE_OF_16: u32 = 3;
 const FIRST_BLOCK: u32 = 32;
 
 impl Key {
+    /// Tells keys apart without giving them away; never 0.
+    pub fn name(self) -> u32 {
+        (xxh3_128_with_seed(&self.0.to_le_bytes(), self.1) as u32).max(1)
+    }
+
     pub(super) fn marks(self, item: u64) -> Marks {
         let hash = xxh3_128_with_seed(&(item ^ self.1).to_le_bytes(), self.0);
         let high = (hash >> 64) as u64;

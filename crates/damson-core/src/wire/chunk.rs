@@ -1,7 +1,7 @@
 //! The bytes of state transfers: what is asked for, and the parts of the answer.
 //!
 //! ```text
-//! request = [ context, live dots, number of a compared transfer or null ]
+//! request = [ context, live dots, name of the key of sketches, number of a compared transfer or null ]
 //! ask     = [ 0, gauge or null, estimate or null ] | [ 1, wanted, fingerprint ] | [ 2 ]
 //! chunk   = [ cells, [cleared key, ...], last or null, [removal, ...], symbols (or not there) ]
 //! last    = [ extent, news, lacks, floor, digest ]
@@ -25,9 +25,9 @@ const WANTED_MAX: usize = 16 << 20;
 pub fn encode_request(request: &Request) -> Vec<u8> {
     let mut out = Vec::new();
     let e = &mut Encoder::new(&mut out);
-    e.array(3).expect("memory");
+    e.array(4).expect("memory");
     codec::write_context(e, &request.seen);
-    e.u64(request.live).expect("memory");
+    e.u64(request.live).and_then(|e| e.u32(request.sketch_key)).expect("memory");
     write_number(e, request.compared);
     out
 }
@@ -35,11 +35,11 @@ pub fn encode_request(request: &Request) -> Vec<u8> {
 /// Reads what a receiver asks for first.
 pub fn decode_request(bytes: &[u8], limits: &Limits) -> Result<Request, CodecError> {
     let d = &mut Decoder::new(bytes);
-    let unknown = record(d, 3)?;
-    let (seen, live) = (codec::read_context(d, limits)?, d.u64()?);
+    let unknown = record(d, 4)?;
+    let (seen, live, sketch_key) = (codec::read_context(d, limits)?, d.u64()?, d.u32()?);
     let compared = read_number(d)?;
     skip(d, unknown)?;
-    Ok(Request { seen, live, compared })
+    Ok(Request { seen, live, sketch_key, compared })
 }
 
 /// Encodes what a receiver asks for next; the next part takes no bytes.

@@ -98,10 +98,13 @@ fn a_receiver_below_the_floor_compares_or_takes_everything() {
     cluster.write(0, |tx| tx.set_remove(&key("set"), b"a"));
     cluster.members[0].replica.truncate_removals(0);
     let seen = cluster.replica(1).context().clone();
+    let sketch_key = cluster.members[1].replica.begin_inbound(None).0.sketch_key;
     let source = &mut cluster.members[0].replica;
-    let asks = |seen, live| Request { seen, live, compared: None };
+    let asks = |seen, live| Request { seen, live, sketch_key, compared: None };
     assert_eq!(source.open_outbound(1, node(1), asks(seen.clone(), 0)), Extent::Whole);
-    assert_eq!(source.open_outbound(2, node(1), asks(seen, 1)), Extent::Differing);
+    assert_eq!(source.open_outbound(2, node(1), asks(seen.clone(), 1)), Extent::Differing);
+    let of_another = Request { sketch_key: sketch_key ^ 1, ..asks(seen, 1) };
+    assert_eq!(source.open_outbound(2, node(1), of_another), Extent::Whole);
     let own = source.context().clone();
     assert_eq!(
         source.open_outbound(3, node(1), asks(own, 1)),

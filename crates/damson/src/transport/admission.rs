@@ -50,6 +50,13 @@ impl From<[u8; 32]> for ClusterSecret {
     }
 }
 
+impl ClusterSecret {
+    /// A key for another purpose, which says nothing of the secret.
+    pub(crate) fn derive(&self, purpose: &'static str, of: &str) -> [u8; 32] {
+        *blake3::Hasher::new_derive_key(purpose).update(&self.0).update(of.as_bytes()).finalize().as_bytes()
+    }
+}
+
 impl fmt::Debug for ClusterSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ClusterSecret(..)")

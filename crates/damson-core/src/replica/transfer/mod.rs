@@ -37,6 +37,8 @@ pub struct Request {
     pub seen: Context,
     /// How many of its dots are alive.
     pub live: u64,
+    /// The name of its key of sketches; 0 for none.
+    pub sketch_key: u32,
     /// The receiver's transfer to the source in which both were compared.
     pub compared: Option<u64>,
 }

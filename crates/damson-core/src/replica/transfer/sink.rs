@@ -47,7 +47,8 @@ impl Replica {
         self.receiving.extend(baseline.map(|baseline| (number, baseline)));
         self.note_comparisons();
         let (seen, live) = (self.context.clone(), self.live.dots() as u64);
-        (Request { seen: seen.clone(), live, compared }, Inbound::new(number, seen))
+        let request = Request { seen: seen.clone(), live, sketch_key: self.key_name(), compared };
+        (request, Inbound::new(number, seen))
     }
 
     /// Takes the next part. Nothing is applied yet.

@@ -24,7 +24,11 @@ impl Replica {
     pub(super) fn open_below_floor(&mut self, peer: NodeId, request: Request, missing: &Context) -> Outbound {
         let ours = self.live.dots() as u64;
         let mut outbound = Outbound::new(peer, request.seen, Extent::Differing);
-        if !self.config.sketches || request.live < ours / LIVE_SHARE_MIN || request.live == 0 {
+        if self.key_name() != request.sketch_key
+            || request.sketch_key == 0
+            || request.live < ours / LIVE_SHARE_MIN
+            || request.live == 0
+        {
             self.open_whole(&mut outbound);
             return outbound;
         }
@@ -45,6 +49,11 @@ impl Replica {
         let dead = missing.dots() - alive.min(missing.dots());
         let hint = alive.saturating_add(theirs);
         (dead <= hint && hint <= HINT_MAX).then_some(hint)
+    }
+
+    /// Nodes whose keys differ, because their secret is being changed, cannot compare.
+    pub(super) fn key_name(&self) -> u32 {
+        if self.config.sketches { self.live.sketch_key().name() } else { 0 }
     }
 
     /// Answers an ask with symbols. `None` when the difference is known, or will not be: then cells follow.
