@@ -144,6 +144,8 @@ struct Inbound {
     peer: NodeId,
     scope: ScopeName,
     session: u64,
+    /// What was asked for. Asked again, it is the same: the answer is relative to it.
+    request: Vec<u8>,
     /// The source's number, once its first part has come.
     transfer: Option<u64>,
     expected: u64,
@@ -494,11 +496,13 @@ impl Sync {
             let Some(request) = scopes.request(&scope, compared) else { continue };
             let session = self.next_session;
             self.next_session += 1;
-            fx.push(send(peer, SyncMessage::Pull { session, scope: scope.clone(), request }));
+            let pull = SyncMessage::Pull { session, scope: scope.clone(), request: request.clone() };
+            fx.push(send(peer, pull));
             self.inbound = Some(Inbound {
                 peer,
                 scope,
                 session,
+                request,
                 transfer: None,
                 expected: 0,
                 ask: Vec::new(),
@@ -519,14 +523,11 @@ impl Sync {
             let again = match inbound.transfer {
                 None => {
                     let scope = inbound.scope.clone();
-                    let request = scopes.request(&scope, None);
-                    request.map(|request| SyncMessage::Pull { session, scope, request })
+                    SyncMessage::Pull { session, scope, request: inbound.request.clone() }
                 }
-                Some(transfer) => {
-                    Some(SyncMessage::Next { session, transfer, number, ask: inbound.ask.clone() })
-                }
+                Some(transfer) => SyncMessage::Next { session, transfer, number, ask: inbound.ask.clone() },
             };
-            fx.extend(again.map(|message| send(peer, message)));
+            fx.push(send(peer, again));
         }
     }
 

@@ -4,7 +4,7 @@
 //! request = [ context, live dots, name of the key of sketches, number of a compared transfer or null ]
 //! ask     = [ 0, gauge or null, estimate or null ] | [ 1, wanted, fingerprint ] | [ 2 ]
 //! chunk   = [ cells, [cleared key, ...], last or null, [removal, ...], symbols (or not there) ]
-//! last    = [ extent, news, lacks, floor, digest ]
+//! last    = [ extent, name of what was seen, news, lacks, floor, digest ]
 //! symbols = [ start, len, bytes, live dots ]
 //! ```
 
@@ -142,24 +142,25 @@ fn encode_last(e: &mut Out<'_>, last: &Last) {
         Extent::Differing => 1,
         Extent::Whole => 2,
     };
-    e.array(5).and_then(|e| e.u8(extent)).expect("memory");
+    e.array(6).and_then(|e| e.u8(extent)?.u32(last.seen)).expect("memory");
     [&last.news, &last.lacks, &last.floor].into_iter().for_each(|context| codec::write_context(e, context));
     e.bytes(&last.digest.0).expect("memory");
 }
 
 fn decode_last(d: &mut Decoder<'_>, limits: &Limits) -> Result<Last, CodecError> {
-    let unknown = record(d, 5)?;
+    let unknown = record(d, 6)?;
     let extent = match d.u8()? {
         0 => Extent::Missing,
         1 => Extent::Differing,
         2 => Extent::Whole,
         _ => return Err(CodecError::Impossible("an extent of an unknown kind")),
     };
+    let seen = d.u32()?;
     let mut context = || codec::read_context(d, limits);
     let (news, lacks, floor) = (context()?, context()?, context()?);
     let digest = Digest(exactly(d, "a digest's length")?);
     skip(d, unknown)?;
-    Ok(Last { extent, news, lacks, floor, digest })
+    Ok(Last { extent, seen, news, lacks, floor, digest })
 }
 
 fn decode_symbols(d: &mut Decoder<'_>) -> Result<Symbols, CodecError> {

@@ -2,7 +2,7 @@
 
 use damson_core::replica::{Ask, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
 use damson_core::sketch::Wanted;
-use damson_crdt::{Context, Digest};
+use damson_crdt::Context;
 
 use super::cluster::{Cluster, key, node};
 use damson_core::replica::Slot;
@@ -172,6 +172,22 @@ fn what_is_pushed_while_both_compare_is_no_reason_to_send_everything() {
     cluster.heal().unwrap();
 }
 
+/// What the source has seen is told relative to what the receiver had seen when it asked, and that grows.
+#[test]
+fn an_answer_to_an_earlier_request_is_refused() {
+    let mut cluster = below_the_floor(5);
+    let (early, inbound) = cluster.members[0].replica.begin_inbound(None);
+    cluster.members[0].replica.end_inbound(&inbound);
+    cluster.members[1].replica.open_outbound(1, node(0), Request { live: 0, ..early });
+    put(&mut cluster, 0, "since");
+    let (_, mut inbound) = cluster.members[0].replica.begin_inbound(None);
+    let chunk = cluster.members[1].replica.next_chunk(1, 1 << 20, None).unwrap();
+    let sink = &mut cluster.members[0].replica;
+    let Ok(Step::Commit(last)) = sink.stage(&mut inbound, chunk) else { panic!("one part") };
+    assert_eq!(sink.commit_inbound(inbound, &last, (node(1), 1)), Err(TransferError::OtherRequest));
+    assert!(cluster.view(0).register(&key("since")).is_some());
+}
+
 #[test]
 fn who_has_hardly_anything_takes_everything() {
     let mut cluster = below_the_floor(100);
@@ -233,17 +249,26 @@ fn symbols_that_cannot_be_and_results_of_no_comparison_are_refused() {
         assert!(replica.stage(&mut inbound, chunk).is_err(), "{symbols:?}");
         replica.end_inbound(&inbound);
     }
-    let (_, inbound) = replica.begin_inbound(Some(99));
-    let none = Context::default();
-    let last = Last {
-        extent: Extent::Differing,
-        news: none.clone(),
-        lacks: none.clone(),
-        floor: none,
-        digest: Digest::default(),
+    let mut no_comparison = Last { extent: Extent::Differing, ..last_of_a_transfer(&mut cluster) };
+    let commit = |cluster: &mut Cluster, last: &Last| {
+        let replica = &mut cluster.members[0].replica;
+        let (_, inbound) = replica.begin_inbound(Some(99));
+        replica.commit_inbound(inbound, last, (node(1), 1))
     };
-    assert_eq!(replica.commit_inbound(inbound, &last, (node(1), 1)), Err(TransferError::NotCompared));
-    assert_eq!(replica.digest(), before);
+    assert_eq!(commit(&mut cluster, &no_comparison), Err(TransferError::NotCompared));
+    no_comparison.seen ^= 1;
+    assert_eq!(commit(&mut cluster, &no_comparison), Err(TransferError::OtherRequest));
+    assert_eq!(cluster.replica(0).digest(), before);
+}
+
+/// As 1 would end one to 0.
+fn last_of_a_transfer(cluster: &mut Cluster) -> Last {
+    let (mut request, inbound) = cluster.members[0].replica.begin_inbound(None);
+    cluster.members[0].replica.end_inbound(&inbound);
+    request.sketch_key = 0;
+    cluster.members[1].replica.open_outbound(1, node(0), request);
+    let chunk = cluster.members[1].replica.next_chunk(1, 1 << 20, None).unwrap();
+    chunk.last.expect("all of it in one part")
 }
 
 #[test]

@@ -109,6 +109,8 @@ pub enum Extent {
 pub struct Last {
     /// What the transfer has told.
     pub extent: Extent,
+    /// Names what the receiver had seen when it asked, to which this is relative.
+    pub seen: u32,
     /// What the source has seen at this instant, beyond what the receiver had seen when it asked.
     pub news: Context,
     /// What the receiver had seen then and the source has not.
@@ -129,6 +131,9 @@ pub enum TransferError {
     /// Symbols that are none, or not those that were asked for.
     #[error("the source sent symbols that were not asked for or cannot be")]
     Symbols,
+    /// It is the answer to another request: what the source has seen cannot be told from it.
+    #[error("the source answered another request")]
+    OtherRequest,
     /// It rests on a comparison that this replica does not know, or knows no longer.
     #[error("the source rests on a comparison that is not known here")]
     NotCompared,
@@ -172,6 +177,13 @@ impl Replica {
             }
         }
     }
+}
+
+/// Tells what was seen from anything else that was.
+fn name_of(seen: &Context) -> u32 {
+    let mut bytes = Vec::new();
+    damson_crdt::codec::encode_context(&mut bytes, seen);
+    xxhash_rust::xxh3::xxh3_64(&bytes) as u32
 }
 
 /// Keeps a few.

@@ -6,7 +6,7 @@ use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Key, NodeId, Payload, Ru
 
 use super::source::Outbound;
 use super::symbols::symbols_max;
-use super::{Ask, Chunk, Extent, Last, Request, Symbols, Theirs, TransferError, keep};
+use super::{Ask, Chunk, Extent, Last, Request, Symbols, Theirs, TransferError, keep, name_of};
 use crate::replica::Replica;
 use crate::replica::compare::{Comparison, keys_of};
 use crate::sketch::{Decoder, Run, Wanted};
@@ -78,6 +78,9 @@ impl Replica {
     ) -> Result<(), TransferError> {
         let comparison = self.receiving.remove(&inbound.number);
         self.note_comparisons();
+        if last.seen != name_of(&inbound.seen) {
+            return Err(TransferError::OtherRequest);
+        }
         let theirs = inbound.context(last);
         let dots = inbound.staged.values().flat_map(|cell| cell.dots());
         if let Some(stray) = dots.map(|live| live.dot).find(|dot| !theirs.contains(*dot)) {

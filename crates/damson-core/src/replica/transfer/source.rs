@@ -6,7 +6,7 @@ use damson_crdt::{CellId, Context, Dot, DotRange, Key, NodeId, Rule, Rules, Targ
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::{Ask, Chunk, Extent, Last, Request, Symbols, keep};
+use super::{Ask, Chunk, Extent, Last, Request, Symbols, keep, name_of};
 use crate::replica::Replica;
 use crate::replica::compare::Comparison;
 
@@ -212,6 +212,7 @@ impl Replica {
         let news = self.context.minus(&outbound.seen);
         Last {
             extent: outbound.extent,
+            seen: name_of(&outbound.seen),
             lacks: outbound.seen.minus(&self.context),
             floor: news.intersection(self.removals.floor()),
             digest: self.digest(),
