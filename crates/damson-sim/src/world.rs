@@ -3,7 +3,7 @@
 //! Each machine runs the same `Node` that a real process runs. The world stands where a real node's driver stands: it
 //! carries out effects, and calls the node when something has happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use bytes::Bytes;
@@ -268,7 +268,7 @@ impl<'a> World<'a> {
             spins: 0,
             wall_ms_max: now.wall_ms,
             unacked: BTreeMap::new(),
-            awaits_disk: None,
+            awaits_disk: BTreeSet::new(),
             pending: Vec::new(),
             unproven: started.continued,
         };
@@ -431,7 +431,8 @@ impl<'a> World<'a> {
             let acked: Vec<BatchNo> =
                 std::mem::replace(&mut process.unacked, later).into_values().flatten().collect();
             acked.into_iter().for_each(|no| self.oracle.ack(no));
-            if process.awaits_disk.take_if(|awaited| *awaited <= ticket).is_some() {
+            let later = process.awaits_disk.split_off(&(ticket + 1));
+            if !std::mem::replace(&mut process.awaits_disk, later).is_empty() {
                 self.input(at, "persisted", &ticket.to_be_bytes(), Input::Persisted { ticket });
             }
         }
@@ -513,7 +514,8 @@ impl<'a> World<'a> {
                 }
                 Effect::Close { link } => self.close(link),
                 Effect::AwaitDisk { ticket } => {
-                    self.hosts[at].process.iter_mut().for_each(|process| process.awaits_disk = Some(ticket));
+                    let process = self.hosts[at].process.as_mut();
+                    process.into_iter().for_each(|process| _ = process.awaits_disk.insert(ticket));
                 }
                 Effect::Persist { ticket, rows, .. } => {
                     let written = Time(self.now.0 + self.dice.below(2_000));
@@ -521,7 +523,8 @@ impl<'a> World<'a> {
                         self.begin_flush(at);
                     }
                 }
-                Effect::Changed { .. } => {}
+                // Nobody waits here.
+                Effect::Changed { .. } | Effect::Waited { .. } => {}
                 Effect::Event(event) => self.told(at, &event),
             }
         }

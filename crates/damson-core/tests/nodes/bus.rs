@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use damson_core::crdt::NodeId;
-use damson_core::node::{Boot, Config, Effect, Event, Input, LinkId, Node};
+use damson_core::node::{Boot, Config, Effect, Event, Input, LinkId, Node, Waited};
 use damson_core::persist::{Row, Table};
 use damson_core::replica::Tx;
 use damson_core::scope::ScopeName;
@@ -31,6 +31,8 @@ pub struct Bus {
     /// The disk answers nobody; who waits for which ticket.
     pub hold_disk: bool,
     pub awaited: Vec<(usize, u64)>,
+    /// Waits that are over: whose, which, and how they ended.
+    pub ended: Vec<(usize, u64, Waited)>,
     /// Frames from the first to the second vanish, though their link stays up.
     pub deaf: BTreeSet<(usize, usize)>,
     ends: BTreeMap<End, End>,
@@ -109,6 +111,15 @@ impl Bus {
         self.write_in(at, &scope(), write);
     }
 
+    /// Calls a node, and carries out what it wants.
+    pub fn call<T>(&mut self, at: usize, call: impl FnOnce(&mut Node, Now, &mut Vec<Effect>) -> T) -> T {
+        let now = self.now();
+        let mut fx = Vec::new();
+        let out = call(self.node(at), now, &mut fx);
+        self.carry_out(at, fx);
+        out
+    }
+
     pub fn write_in(&mut self, at: usize, scope: &ScopeName, write: impl FnOnce(&mut Tx<'_>)) {
         let now = self.now();
         let mut fx = Vec::new();
@@ -163,6 +174,10 @@ impl Bus {
                     None
                 }
                 Effect::Changed { .. } => None,
+                Effect::Waited { wait, end } => {
+                    self.ended.push((at, wait, end));
+                    None
+                }
             };
             let Some((to, input)) = then else { continue };
             let now = self.now();

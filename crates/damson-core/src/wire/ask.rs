@@ -1,0 +1,60 @@
+//! Questions to one member, and its answers: has it these writes, what has it seen.
+
+use minicbor::{Decode, Encode};
+
+use super::lazy::Have;
+use crate::scope::ScopeName;
+
+/// A question. It ends with the link, or when it has not been asked again for some seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Ask {
+    /// Chosen by the asker. The same again is the same question.
+    #[n(0)]
+    pub nonce: u64,
+    /// What it wants to know.
+    #[n(1)]
+    pub question: Question,
+}
+
+/// What one member wants to know of another.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Question {
+    /// Tell me when you have all of these authors' operations up to these numbers, as durably as their scopes ask.
+    #[n(0)]
+    Has(#[n(0)] Vec<Have>),
+    /// Which operations have you seen that I may not have?
+    #[n(1)]
+    Seen {
+        /// The scope.
+        #[n(0)]
+        scope: ScopeName,
+        /// What I have seen: 16 bytes for each share of the authors, as [`crate::node`] divides them.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        shares: Vec<u8>,
+    },
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Answer {
+    /// The question's.
+    #[n(0)]
+    pub nonce: u64,
+    /// What is so.
+    #[n(1)]
+    pub said: Said,
+}
+
+/// What a member says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Said {
+    /// I have them.
+    #[n(0)]
+    Has,
+    /// This is what I have seen of the authors in the shares that differ.
+    #[n(1)]
+    Seen(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+    /// Too much differs to tell: compare with me first, then ask again.
+    #[n(2)]
+    Much,
+}
