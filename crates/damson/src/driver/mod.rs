@@ -16,9 +16,9 @@
 mod disk;
 mod held;
 mod links;
-mod waiting;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -31,9 +31,18 @@ impl Driver {
         let begun = begin(&mut state.node, self.clock.now(), &mut effects);
         let (waiter, end) = oneshot::channel();
         // Before the effects: it may have ended already.
-        begun.iter().for_each(|wait| _ = state.waits.insert(*wait, waiter));
+        if let Ok(wait) = &begun {
+            state.waits.insert(*wait, waiter);
+        }
         self.carry_out(&mut state, effects);
         Ok(Some(Waiting { driver: self.clone(), wait: begun?, end }))
+    }
+}
+
+impl Waiting {
+    /// The node's number for it.
+    pub fn id(&self) -> u64 {
+        self.wait
     }
 }
 

@@ -283,6 +283,11 @@ impl Node {
         self.acks.questions.close(Asker { node: self.id, nonce: wait });
     }
 
+    /// How many members have what a wait is about by now, this node included; `None` when it is over.
+    pub fn wait_count(&self, wait: u64) -> Option<usize> {
+        self.acks.waits.get(wait).map(Wait::count)
+    }
+
     /// What a read elsewhere can wait for. `None` while the author of the write may yet change: after a clean start, until a
     /// first peer has confirmed our life; or when it is not certain any more.
     pub fn token(&self, scope: &ScopeName, actor: Actor, number: u64) -> Option<Token> {
