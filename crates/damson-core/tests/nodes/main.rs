@@ -8,4 +8,5 @@ mod greeting;
 mod hosting;
 mod links;
 mod lost;
+mod majority;
 mod malformed;
