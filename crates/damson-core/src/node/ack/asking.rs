@@ -39,16 +39,19 @@ impl Node {
     }
 
     pub(super) fn ask_members(&mut self, id: u64, now: Now, fx: &mut Vec<Effect>) {
-        let question = self.question_of(id);
-        if let Some(question) = &question {
-            self.ask_again(id, question, now, fx);
-            self.ask_linked(id, question, now, fx);
+        let Some(wait) = self.acks.waits.get(id) else { return };
+        let here = matches!(wait.kind, Kind::Here { .. });
+        if !here {
+            // Made when it is needed: the shares of a large context cost time.
+            let mut question = None;
+            self.ask_again(id, &mut question, now, fx);
+            self.ask_linked(id, &mut question, now, fx);
             self.invite_guests(id, now, fx);
         }
         let Some(wait) = self.acks.waits.get(id) else { return };
         let again = wait.asked.values().map(|asked| asked.next).min();
         let short = wait.wanted.saturating_sub(wait.count()) > wait.hopes();
-        let behind = question.is_none() || self.acks.behind.contains(&id);
+        let behind = here || self.acks.behind.contains(&id);
         let soon = (short || behind).then(|| now.time.plus_ms(if behind { GRACE_MS } else { PAUSE_MS_MIN }));
         let due = again.into_iter().chain(soon).min();
         self.acks.waits.set_due(id, due.unwrap_or(crate::time::Time(u64::MAX)));
@@ -98,7 +101,7 @@ impl Node {
         Some(Message::Ask(Ask { nonce: id, question }))
     }
 
-    fn ask_again(&mut self, id: u64, question: &Message, now: Now, fx: &mut Vec<Effect>) {
+    fn ask_again(&mut self, id: u64, question: &mut Option<Message>, now: Now, fx: &mut Vec<Effect>) {
         let Some(wait) = self.acks.waits.get(id) else { return };
         let due = wait.asked.iter().filter(|(_, asked)| asked.next <= now.time);
         let due: Vec<(NodeId, u32)> = due.map(|(member, asked)| (*member, asked.tries)).collect();
@@ -115,7 +118,7 @@ impl Node {
         }
     }
 
-    fn ask_linked(&mut self, id: u64, question: &Message, now: Now, fx: &mut Vec<Effect>) {
+    fn ask_linked(&mut self, id: u64, question: &mut Option<Message>, now: Now, fx: &mut Vec<Effect>) {
         let Some(wait) = self.acks.waits.get(id) else { return };
         let missing = wait.wanted.saturating_sub(wait.count());
         let room = missing.max(ASKED_AT_ONCE).saturating_sub(wait.hopes());
@@ -170,10 +173,20 @@ impl Node {
         }
     }
 
-    fn ask(&mut self, id: u64, member: NodeId, question: &Message, now: Now, fx: &mut Vec<Effect>) {
+    fn ask(
+        &mut self,
+        id: u64,
+        member: NodeId,
+        question: &mut Option<Message>,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) {
         let round_trip_ms = self.liveness.round_trip_us(member).unwrap_or_default() / 1_000;
         let pause_ms = PAUSE_MS_MIN.max(round_trip_ms * PAUSE_ROUND_TRIPS);
         self.acks.waits.asks(id, member, pause_ms, now.time);
-        self.send(member, Lane::Urgent, question, fx);
+        if question.is_none() {
+            *question = self.question_of(id);
+        }
+        question.iter().for_each(|question| self.send(member, Lane::Urgent, question, fx));
     }
 }

@@ -65,7 +65,8 @@ impl Node {
                 company.max(1 + others().filter(|m| m.state.is_present()).count())
             }
             Kind::Ack { ack: Ack::Majority, .. } | Kind::Majority { .. } => {
-                company.max((1 + others().count()) / 2 + 1)
+                let hosts = 1 + others().count();
+                company.max(hosts / 2 + 1)
             }
         };
         let living_only = matches!(wait.kind, Kind::Ack { ack: Ack::All, .. });
