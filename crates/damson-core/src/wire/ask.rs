@@ -58,3 +58,38 @@ pub enum Said {
     #[n(2)]
     Much,
 }
+
+#[cfg(test)]
+mod tests {
+    use damson_crdt::{Actor, Life, NodeId};
+
+    use super::*;
+    use crate::wire::Message;
+
+    fn ask(parts: usize) -> Message {
+        let actor = Actor::new(NodeId([7; 16]), Life(u64::MAX));
+        let part = Have { scope: "default".parse().unwrap(), actor, last: 100_000 };
+        Message::Ask(Ask { nonce: u64::MAX, question: Question::Has(vec![part; parts]) })
+    }
+
+    #[test]
+    fn questions_and_answers_read_back_and_are_small() {
+        let shares = Question::Seen { scope: "default".parse().unwrap(), shares: vec![1; 32] };
+        let answers = [Said::Has, Said::Seen(vec![0x80]), Said::Much];
+        let answers = answers.map(|said| Message::Answer(Answer { nonce: 3, said }));
+        let all = [ask(1), ask(64), Message::Ask(Ask { nonce: 5, question: shares })];
+        for message in all.into_iter().chain(answers) {
+            assert_eq!(Message::decode(&message.encode()).unwrap(), message);
+        }
+        assert!(ask(1).encode().len() <= 64, "{} bytes", ask(1).encode().len());
+    }
+
+    #[test]
+    fn a_question_of_a_newer_version_is_unknown_and_no_damage() {
+        let mut frame = ask(1).encode().to_vec();
+        let at = frame.iter().position(|byte| *byte == 0x1b).expect("the nonce") + 9;
+        assert_eq!(frame[at..at + 2], [0x82, 0], "the question's number");
+        frame[at + 1] = 9;
+        assert!(Message::decode(&frame).unwrap_err().is_unknown_variant());
+    }
+}
