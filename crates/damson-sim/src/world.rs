@@ -65,6 +65,9 @@ pub(crate) struct World<'a> {
     pub events: u64,
     pub frames: u64,
     pub frames_lost: u64,
+    /// Waits that are over: at which machine, of which process, how, and what it had seen then.
+    #[cfg(test)]
+    pub ended: Vec<(usize, u64, u64, damson_core::node::Waited, damson_crdt::Context)>,
 }
 
 impl<'a> World<'a> {
@@ -103,6 +106,8 @@ impl<'a> World<'a> {
             events: 0,
             frames: 0,
             frames_lost: 0,
+            #[cfg(test)]
+            ended: Vec::new(),
         }
     }
 
@@ -523,11 +528,22 @@ impl<'a> World<'a> {
                         self.begin_flush(at);
                     }
                 }
-                // Nobody waits here.
-                Effect::Changed { .. } | Effect::Waited { .. } => {}
+                Effect::Changed { .. } => {}
+                #[cfg(test)]
+                Effect::Waited { wait, end } => self.wait_ended(at, wait, end),
+                // Nobody waits but in tests.
+                #[cfg(not(test))]
+                Effect::Waited { .. } => {}
                 Effect::Event(event) => self.told(at, &event),
             }
         }
+    }
+
+    #[cfg(test)]
+    fn wait_ended(&mut self, at: usize, wait: u64, end: damson_core::node::Waited) {
+        let Some(process) = self.hosts[at].process.as_ref() else { return };
+        let context = process.node.replica(&self.scopes[0]).map(|replica| replica.context().clone());
+        self.ended.push((at, process.boot, wait, end, context.unwrap_or_default()));
     }
 
     fn send(&mut self, at: usize, link: LinkId, lane: Lane, frame: Bytes) {
