@@ -37,6 +37,8 @@ impl Play {
         world.begin();
         (0..nodes).for_each(|at| _ = world.start(at, None));
         world.run_for(8_000);
+        // Slow disks: the power often fails before what was applied is there.
+        world.habits.flush_us = (20_000, 600_000);
         Self {
             world,
             writes: BTreeMap::new(),
@@ -117,26 +119,38 @@ impl Play {
         }
     }
 
+    /// The cluster falls in two.
+    fn divide(&mut self) {
+        self.world.network.heal();
+        let mut order: Vec<usize> = (0..self.world.hosts.len()).collect();
+        self.world.dice.shuffle(&mut order);
+        let (left, right) = order.split_at(1 + self.world.dice.index(order.len() - 1));
+        left.iter().for_each(|a| right.iter().for_each(|b| self.world.network.cut(*a, *b)));
+        self.world.break_severed();
+    }
+
     fn turn(&mut self) {
         let nodes = self.world.hosts.len();
-        match self.world.dice.below(6) {
-            0 | 1 => {
-                let mut order: Vec<usize> = (0..nodes).collect();
-                self.world.dice.shuffle(&mut order);
-                let (left, right) = order.split_at(1 + self.world.dice.index(nodes - 1));
-                left.iter().for_each(|a| right.iter().for_each(|b| self.world.network.cut(*a, *b)));
-                self.world.break_severed();
-            }
+        match self.world.dice.below(7) {
+            0 | 1 => self.divide(),
             2 => {
                 let loss = self.world.dice.within((5, 30));
                 self.world.network.weather = Weather { loss, doubled: 10, delay_us: (1_000, 250_000) };
             }
-            3 => {
-                let at = self.world.dice.index(nodes);
-                if self.world.dice.percent(50) {
-                    self.world.crash(at);
-                } else {
-                    self.world.power_failure(at);
+            3 | 4 => {
+                // Some are back at once, among others than before.
+                for at in 0..nodes {
+                    match self.world.dice.below(4) {
+                        0 => self.world.crash(at),
+                        1 => self.world.power_failure(at),
+                        _ => continue,
+                    }
+                    if self.world.dice.percent(70) {
+                        self.world.start(at, None);
+                    }
+                }
+                if self.world.dice.percent(70) {
+                    self.divide();
                 }
             }
             _ => {
