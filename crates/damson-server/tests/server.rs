@@ -22,3 +22,5 @@ mod sessions;
 mod sets;
 #[path = "server/strings.rs"]
 mod strings;
+#[path = "server/wait.rs"]
+mod wait;

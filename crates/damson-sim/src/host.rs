@@ -1,6 +1,6 @@
 //! A machine: a disk and a clock, and while it is up, a process with a node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use damson_core::node::Node;
 use damson_core::scope::ScopeName;
@@ -40,8 +40,8 @@ pub(crate) struct Process {
     /// Writes to be acknowledged, by the ticket that makes them durable.
     pub unacked: BTreeMap<u64, Vec<BatchNo>>,
     pub pending: Vec<Pending>,
-    /// The ticket that the node wants to be told of.
-    pub awaits_disk: Option<u64>,
+    /// The tickets that the node wants to be told of.
+    pub awaits_disk: BTreeSet<u64>,
     /// It goes on with the life of a clean stop, and no peer has said yet whether it may.
     pub unproven: bool,
 }

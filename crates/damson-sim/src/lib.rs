@@ -28,6 +28,8 @@ mod host;
 mod invariants;
 mod liveness;
 #[cfg(test)]
+mod majorities;
+#[cfg(test)]
 mod named;
 mod network;
 mod options;

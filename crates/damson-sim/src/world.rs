@@ -3,7 +3,7 @@
 //! Each machine runs the same `Node` that a real process runs. The world stands where a real node's driver stands: it
 //! carries out effects, and calls the node when something has happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use bytes::Bytes;
@@ -65,6 +65,9 @@ pub(crate) struct World<'a> {
     pub events: u64,
     pub frames: u64,
     pub frames_lost: u64,
+    /// Waits that are over: at which machine, of which process, how, and what it had seen then.
+    #[cfg(test)]
+    pub ended: Vec<(usize, u64, u64, damson_core::node::Waited, damson_crdt::Context)>,
 }
 
 impl<'a> World<'a> {
@@ -103,6 +106,8 @@ impl<'a> World<'a> {
             events: 0,
             frames: 0,
             frames_lost: 0,
+            #[cfg(test)]
+            ended: Vec::new(),
         }
     }
 
@@ -268,7 +273,7 @@ impl<'a> World<'a> {
             spins: 0,
             wall_ms_max: now.wall_ms,
             unacked: BTreeMap::new(),
-            awaits_disk: None,
+            awaits_disk: BTreeSet::new(),
             pending: Vec::new(),
             unproven: started.continued,
         };
@@ -431,7 +436,8 @@ impl<'a> World<'a> {
             let acked: Vec<BatchNo> =
                 std::mem::replace(&mut process.unacked, later).into_values().flatten().collect();
             acked.into_iter().for_each(|no| self.oracle.ack(no));
-            if process.awaits_disk.take_if(|awaited| *awaited <= ticket).is_some() {
+            let later = process.awaits_disk.split_off(&(ticket + 1));
+            if !std::mem::replace(&mut process.awaits_disk, later).is_empty() {
                 self.input(at, "persisted", &ticket.to_be_bytes(), Input::Persisted { ticket });
             }
         }
@@ -513,7 +519,8 @@ impl<'a> World<'a> {
                 }
                 Effect::Close { link } => self.close(link),
                 Effect::AwaitDisk { ticket } => {
-                    self.hosts[at].process.iter_mut().for_each(|process| process.awaits_disk = Some(ticket));
+                    let process = self.hosts[at].process.as_mut();
+                    process.into_iter().for_each(|process| _ = process.awaits_disk.insert(ticket));
                 }
                 Effect::Persist { ticket, rows, .. } => {
                     let written = Time(self.now.0 + self.dice.below(2_000));
@@ -522,9 +529,21 @@ impl<'a> World<'a> {
                     }
                 }
                 Effect::Changed { .. } => {}
+                #[cfg(test)]
+                Effect::Waited { wait, end } => self.wait_ended(at, wait, end),
+                // Nobody waits but in tests.
+                #[cfg(not(test))]
+                Effect::Waited { .. } => {}
                 Effect::Event(event) => self.told(at, &event),
             }
         }
+    }
+
+    #[cfg(test)]
+    fn wait_ended(&mut self, at: usize, wait: u64, end: damson_core::node::Waited) {
+        let Some(process) = self.hosts[at].process.as_ref() else { return };
+        let context = process.node.replica(&self.scopes[0]).map(|replica| replica.context().clone());
+        self.ended.push((at, process.boot, wait, end, context.unwrap_or_default()));
     }
 
     fn send(&mut self, at: usize, link: LinkId, lane: Lane, frame: Bytes) {

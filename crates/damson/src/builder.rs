@@ -215,6 +215,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Bounds of waits for other members.
+    #[must_use]
+    pub fn acknowledgement(mut self, config: damson_core::node::AckConfig) -> Self {
+        self.config.ack = config;
+        self
+    }
+
     /// Timing of failure detection.
     #[must_use]
     pub fn liveness(mut self, config: damson_core::membership::LivenessConfig) -> Self {

@@ -29,6 +29,7 @@
 //! Beyond the typed handles, [`Scope::write`] takes a transaction (one atomic batch), [`Scope::read`] a consistent look,
 //! and [`Scope::watch`] tells what changes. [`transport`] has the ways to reach other nodes, including "bring your own".
 
+mod ack;
 mod builder;
 mod clock;
 mod discovery;
@@ -44,11 +45,14 @@ mod tree;
 mod value;
 mod watch;
 
+pub use ack::{Acknowledged, Acknowledging, Issued, ReadError, WriteId};
 pub use builder::NodeBuilder;
 pub use damson_core::broadcast::BroadcastCounters;
 pub use damson_core::crdt::{Actor, Digest, Key, Kind, Life, LimitError, Limits, NodeId};
 pub use damson_core::membership::{LivenessConfig, MemberState, OverlayCounters};
-pub use damson_core::node::{DialConfig, Event};
+pub use damson_core::node::{
+    Ack, AckConfig, AckCounters, DialConfig, Event, Token, TokenError, WaitError, Waited,
+};
 pub use damson_core::replica::{ReplicaConfig, Scan, Slot, Tx, View, WriteError};
 pub use damson_core::scope::{ScopeName, ScopeNameError};
 pub use damson_core::sync::SyncConfig;

@@ -1,9 +1,11 @@
 //! A keyspace as its users see it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use damson_core::crdt::{Actor, Life, NodeId, Rules};
+use damson_core::node::Ack;
 use damson_core::replica::{Replica, ReplicaConfig, Slot, Tx, View, WriteError};
 use damson_core::scope::ScopeName;
 
@@ -17,6 +19,8 @@ use crate::watch::Watch;
 pub struct Scope {
     driver: Arc<Driver>,
     name: ScopeName,
+    /// Who has to have what is written, and for how long that is waited for.
+    pub(crate) ack: (Ack, Duration),
     /// What is seen while nothing is known of the scope.
     nothing: Arc<Replica>,
 }
@@ -25,7 +29,11 @@ impl Scope {
     pub(crate) fn new(driver: Arc<Driver>, name: ScopeName) -> Self {
         let nobody = Actor::new(NodeId([0; 16]), Life(0));
         let nothing = Replica::new(name.clone(), nobody, ReplicaConfig::default(), Rules::default());
-        Self { driver, name, nothing: Arc::new(nothing) }
+        Self { driver, name, ack: (Ack::Local, Duration::ZERO), nothing: Arc::new(nothing) }
+    }
+
+    pub(crate) fn driver(&self) -> &Arc<Driver> {
+        &self.driver
     }
 
     /// Its name.
@@ -79,7 +87,8 @@ impl Scope {
             .look(|node, now| read(node.replica(&self.name).unwrap_or(&self.nothing).view(now.wall_ms)))
     }
 
-    /// Writes, as one atomic batch, and waits until it is as durable as the scope asks.
+    /// Writes, as one atomic batch, and waits until it is as durable as the scope asks, and until the members have it that
+    /// [`Scope::acknowledged_by`] names, if that was called.
     ///
     /// # Errors
     /// A step that the transaction returned as its error left nothing behind; what it wrote before stays.
@@ -87,6 +96,10 @@ impl Scope {
         &self,
         write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
     ) -> Result<T, WriteError> {
+        let (ack, time_out) = self.ack;
+        if ack != Ack::Local {
+            return Ok(self.write_acked(ack, time_out, write).await?.value);
+        }
         let (value, ticket) = self.write_now(write)?;
         self.durable(ticket).await?;
         Ok(value)
@@ -100,7 +113,8 @@ impl Scope {
         &self,
         write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
     ) -> Result<(T, Ticket), WriteError> {
-        self.driver.write(&self.name, write)
+        let issued = self.issue(write)?;
+        Ok((issued.value, issued.ticket))
     }
 
     /// Waits until everything up to a ticket is as durable as its scope asks.

@@ -133,6 +133,7 @@ impl Node {
             self.gate = None;
             self.links.greeted().into_iter().for_each(|id| self.open_if_greeted(id, now, fx));
         }
+        self.on_durable(ticket, fx);
     }
 
     pub(super) fn store_life(&mut self, fx: &mut Vec<Effect>) {

@@ -11,6 +11,7 @@ use crate::replica::ReplicaConfig;
 use crate::scope::ScopeName;
 use crate::sync::SyncConfig;
 
+use super::ack::AckConfig;
 use super::dialer::DialConfig;
 
 /// A node's configuration.
@@ -54,6 +55,8 @@ pub struct Config {
     pub overlay: OverlayConfig,
     /// Pushes, trees and announcements.
     pub broadcast: BroadcastConfig,
+    /// Waits for others.
+    pub ack: AckConfig,
     /// Keep the roster. Default. Without it nobody is judged and nobody known but the overlay's views: for simulations in
     /// which the rosters of all nodes would not fit into memory.
     pub roster: bool,
@@ -111,6 +114,7 @@ impl Config {
             dial: DialConfig::default(),
             overlay: OverlayConfig::default(),
             broadcast: BroadcastConfig::default(),
+            ack: AckConfig::default(),
             roster: true,
             sources: None,
             stored: Stored::default(),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use damson_crdt::{Actor, Digest, Key, Life, NodeId};
 
+use super::ack::Waited;
 use crate::membership::MemberState;
 use crate::persist::Row;
 use crate::scope::ScopeName;
@@ -32,7 +33,7 @@ impl Lane {
             Some((7 | 9 | 11 | 13, _)) | None => Self::Bulk,
             Some((8, Some(4))) => Self::Transfer,
             Some((8, None)) => Self::Bulk,
-            Some((0..=12 | 16 | 17, _)) => Self::Urgent,
+            Some((0..=12 | 14..=17, _)) => Self::Urgent,
             Some(_) => Self::Bulk,
         }
     }
@@ -122,6 +123,13 @@ pub enum Effect {
         /// The keys.
         keys: Vec<Key>,
     },
+    /// A wait is over.
+    Waited {
+        /// Its number.
+        wait: u64,
+        /// How it ended.
+        end: Waited,
+    },
     /// Something that people or applications want to know.
     Event(Event),
 }
@@ -202,7 +210,7 @@ pub enum Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Beat, Message, SyncMessage};
+    use crate::wire::{Answer, Ask, Beat, Message, Question, Said, SyncMessage};
 
     #[test]
     fn probes_and_requests_are_told_from_what_carries_operations_by_their_first_bytes() {
@@ -225,6 +233,8 @@ mod tests {
             Message::Equal,
             Message::Sync(next),
             Message::Graft(vec![]),
+            Message::Ask(Ask { nonce: 1, question: Question::Has(vec![]) }),
+            Message::Answer(Answer { nonce: 1, said: Said::Has }),
         ];
         for message in urgent {
             assert_eq!(Lane::of(&message.encode()), Lane::Urgent, "{message:?}");

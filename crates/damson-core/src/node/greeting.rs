@@ -241,6 +241,7 @@ impl Node {
         }
         self.peer_found(peer, fx);
         self.offer_link(id, now, fx);
+        self.ask_newly_linked(peer, now);
     }
 
     /// Of two links between the same two processes the one dialled by the smaller id stays, as both sides see it. Of two

@@ -57,6 +57,7 @@ impl Node {
         let Some((before, after)) = self.roster.refresh(key, replica.view(now.wall_ms)) else { return };
         let Some(id) = before.as_ref().or(after.as_ref()).map(|member| member.id) else { return };
         self.redial = true;
+        self.acks.members_changed = true;
         let state = after.as_ref().map(|member| member.state);
         if before.as_ref().map(|member| member.state) != state {
             let shown = after.as_ref().or(before.as_ref()).expect("one of both is there");

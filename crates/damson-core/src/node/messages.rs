@@ -70,6 +70,8 @@ impl Node {
             Message::Pong(beat, haves) => self.on_pong(peer, beat, haves, now, fx),
             Message::PingRequest { nonce, target } => self.relay_ping(peer, nonce, target, now, fx),
             Message::PingVouch { nonce, target } => self.liveness.vouched(peer, target, nonce, now.time),
+            Message::Ask(ask) => self.on_ask(peer, ask, now, fx),
+            Message::Answer(answer) => self.on_answer(peer, answer, now, fx),
             Message::Bye => self.on_bye(peer, now, fx),
             // Greetings are over: whatever the cause, it is no reason to doubt ourselves.
             Message::Refuse(_) => self.drop_link(link, now, fx),

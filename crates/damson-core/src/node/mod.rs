@@ -10,6 +10,7 @@
 //! calls with [`Input::Tick`] when the deadline has passed. The node reads no clock and draws from one seeded generator:
 //! the same inputs give the same effects, byte for byte.
 
+mod ack;
 mod boot;
 mod config;
 mod contacts;
@@ -40,11 +41,13 @@ use crate::sync::{Sync, SyncCounters, SyncEffect};
 use crate::time::{Now, Time};
 use crate::wire::{Contact, Message};
 
+pub use ack::{Ack, AckConfig, AckCounters, Token, TokenError, WaitError, Waited};
 pub use boot::{Boot, Started};
 pub use config::{Config, Stored};
 pub use dialer::DialConfig;
 pub use effects::{Effect, Event, Input, Lane, LinkId};
 
+use ack::Acks;
 use contacts::Contacts;
 use dialer::Dialer;
 use links::Links;
@@ -90,6 +93,7 @@ pub struct Node {
     relayed: BTreeMap<u64, (NodeId, u64, Time)>,
     next_relay: u64,
     digests: BTreeMap<NodeId, Digest>,
+    acks: Acks,
     ticket: u64,
     counters: NodeCounters,
 }
@@ -134,6 +138,7 @@ impl Node {
     ) -> Self {
         let mut fork = || ChaCha8Rng::seed_from_u64(rng.next_u64());
         let (a, b, c, d) = (fork(), fork(), fork(), fork());
+        let e = ChaCha8Rng::seed_from_u64(xxhash_rust::xxh3::xxh3_64(&actor.to_bytes()));
         let has_contacts = !config.contacts.is_empty() || config.discovers;
         let alone = !has_contacts && !replicas.contains_key(&ScopeName::roster());
         let joined = now.time.plus_ms(if alone { 0 } else { config.join_timeout_ms });
@@ -177,6 +182,7 @@ impl Node {
             relayed: BTreeMap::new(),
             next_relay: 1 << 63,
             digests: BTreeMap::new(),
+            acks: Acks::new(config.ack.clone(), e),
             ticket: 0,
             counters: NodeCounters::default(),
             config,
@@ -214,6 +220,7 @@ impl Node {
             self.links.deadline(),
             self.overlay.deadline(),
             self.broadcast.deadline(),
+            self.acks.deadline(),
             self.next_sweep,
             joining,
         ];
@@ -241,6 +248,7 @@ impl Node {
         if let Some(batch) = &batch {
             self.push(scope, batch, now, fx);
             self.flush(scope, now, fx);
+            self.answer_askers(now, fx);
         }
         result.map(|value| Written { value, ticket: self.ticket, batch })
     }
@@ -422,6 +430,8 @@ impl Node {
             self.flush(&scope, now, fx);
         }
         self.check_compared(fx);
+        self.answer_askers(now, fx);
+        self.tick_waits(now, fx);
     }
 
     fn absorb(&mut self, scope: &ScopeName, now: Now, fx: &mut Vec<Effect>) {
@@ -439,6 +449,7 @@ impl Node {
         let Some(replica) = self.scopes.replicas.get_mut(scope) else { return };
         let keys = if is_roster || is_watched { replica.changed_keys() } else { BTreeSet::new() };
         let rows = replica.take_rows();
+        self.acks.note_changed(scope);
         if !rows.is_empty() {
             self.persist(Some(scope.clone()), rows, fx);
         }
@@ -462,6 +473,7 @@ impl Node {
         }
         let ended = self.scopes.actor.life;
         let begun = Life(self.rng.next_u64());
+        self.rename_waits(Actor::new(self.id, begun), fx);
         self.begin_new_life(Actor::new(self.id, begun), now);
         self.store_life(fx);
         fx.push(Effect::Event(Event::NewLife { ended, begun }));
@@ -475,6 +487,7 @@ impl Node {
 
     fn peer_lost(&mut self, peer: NodeId, now: Now, fx: &mut Vec<Effect>) {
         let was_neighbor = self.overlay.is_neighbor(peer);
+        self.forget_asker(peer, now);
         self.overlay_input(OverlayInput::LinkClosed(peer), now, fx);
         self.liveness.closed(peer);
         self.scopes.peers_host.remove(&peer);

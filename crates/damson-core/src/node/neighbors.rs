@@ -139,6 +139,7 @@ impl Node {
         let peers: Vec<NodeId> = self.links.peers().collect();
         for peer in peers {
             let needed = self.overlay.needs(peer) || self.overlay.is_lonely() || self.sync.is_busy(peer);
+            let needed = needed || self.acks.needs(peer);
             if let Some(id) = self.links.of(peer).filter(|_| !needed && quiet(self, peer)) {
                 self.drop_link(id, now, fx);
             }

@@ -75,6 +75,7 @@ impl Node {
         self.meet_hosts(now, fx);
         self.scopes.replicas.values_mut().for_each(|replica| _ = replica.drop_waiting(now.time));
         self.show_guests_out(now, fx);
+        self.expire_questions(now);
         self.doubt_clock(fx);
         let over = |since: &mut Time| now.time.ms_since(*since) > DUPLICATE_MS;
         self.duplicate_since.take_if(over);

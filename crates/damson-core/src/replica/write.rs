@@ -51,6 +51,24 @@ pub enum WriteError {
     /// The node has stopped.
     #[error("the node has stopped; nothing was written")]
     Stopped,
+    /// Too few members had it in time. It is written here, stays, and goes on to reach the others.
+    #[error("{had} of the {wanted} members that should have the write had it in time; it stays")]
+    Unacknowledged {
+        /// How many had it, this node included.
+        had: usize,
+        /// How many should have.
+        wanted: usize,
+    },
+    /// Too many wait for others already. It is written here, stays, and goes on to reach the others.
+    #[error("the limit of {limit} waits for members is reached; the write stays")]
+    TooManyWaits {
+        /// The limit.
+        limit: usize,
+    },
+    /// The node has stopped, or has found that another process writes in its name, before enough members had it. It is
+    /// written here, and may reach the others.
+    #[error("whether others have the write will not be known; it stays")]
+    AcknowledgementUnknown,
 }
 
 /// A transaction: the operations of one atomic batch.

@@ -4,6 +4,7 @@
 //! missing optional ones are absent, and messages with unknown numbers are counted and ignored, so that versions can
 //! mix. The version range of [`Hello`] says what may be sent at all.
 
+mod ask;
 mod chunk;
 mod hello;
 mod lazy;
@@ -16,6 +17,7 @@ use damson_crdt::NodeId;
 
 use crate::scope::ScopeName;
 
+pub use ask::{Answer, Ask, Question, Said};
 pub use chunk::{decode_ask, decode_chunk, decode_request, encode_ask, encode_chunk, encode_request};
 pub use hello::{Hello, Known, Refusal, Welcome};
 pub use lazy::{Have, Want};
@@ -97,6 +99,12 @@ pub enum Message {
     /// How far the sender is from possible authors; see [`crate::broadcast`].
     #[n(13)]
     Vector(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+    /// A question to this member alone. Versions that do not know it do not answer.
+    #[n(14)]
+    Ask(#[n(0)] Ask),
+    /// The answer to a question.
+    #[n(15)]
+    Answer(#[n(0)] Answer),
     /// Anti-entropy: the beginning of the digest over all scopes that both host. Are we equal?
     #[n(16)]
     Check(#[cbor(n(0), with = "minicbor::bytes")] [u8; 8]),

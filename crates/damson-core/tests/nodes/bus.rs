@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use damson_core::crdt::NodeId;
-use damson_core::node::{Boot, Config, Effect, Event, Input, LinkId, Node};
+use damson_core::node::{Boot, Config, Effect, Event, Input, LinkId, Node, Waited};
 use damson_core::persist::{Row, Table};
 use damson_core::replica::Tx;
 use damson_core::scope::ScopeName;
@@ -31,6 +31,11 @@ pub struct Bus {
     /// The disk answers nobody; who waits for which ticket.
     pub hold_disk: bool,
     pub awaited: Vec<(usize, u64)>,
+    /// Rows wait, by their tickets, until somebody flushes; a crash loses them.
+    pub lazy_disk: bool,
+    pub queued: BTreeMap<usize, BTreeMap<u64, Vec<Row>>>,
+    /// Waits that are over: whose, which, and how they ended.
+    pub ended: Vec<(usize, u64, Waited)>,
     /// Frames from the first to the second vanish, though their link stays up.
     pub deaf: BTreeSet<(usize, usize)>,
     ends: BTreeMap<End, End>,
@@ -92,8 +97,22 @@ impl Bus {
 
     /// The process is gone; nobody is told.
     pub fn crash(&mut self, at: usize) -> Rows {
+        self.queued.remove(&at);
+        self.awaited.retain(|(of, _)| *of != at);
         self.nodes[at] = None;
         self.rows[at].clone()
+    }
+
+    /// A lazy disk has written what was queued.
+    pub fn flush(&mut self, at: usize) {
+        let Some((last, _)) = self.queued.get(&at).and_then(|queued| queued.last_key_value()) else { return };
+        let ticket = *last;
+        let rows = self.queued.remove(&at).expect("looked up above");
+        rows.into_values().flatten().for_each(|row| store(&mut self.rows[at], row));
+        let waits = self.awaited.extract_if(.., |(of, awaited)| *of == at && *awaited <= ticket);
+        if waits.count() > 0 {
+            self.input(at, Input::Persisted { ticket });
+        }
     }
 
     pub fn input(&mut self, at: usize, input: Input) {
@@ -107,6 +126,15 @@ impl Bus {
 
     pub fn write(&mut self, at: usize, write: impl FnOnce(&mut Tx<'_>)) {
         self.write_in(at, &scope(), write);
+    }
+
+    /// Calls a node, and carries out what it wants.
+    pub fn call<T>(&mut self, at: usize, call: impl FnOnce(&mut Node, Now, &mut Vec<Effect>) -> T) -> T {
+        let now = self.now();
+        let mut fx = Vec::new();
+        let out = call(self.node(at), now, &mut fx);
+        self.carry_out(at, fx);
+        out
     }
 
     pub fn write_in(&mut self, at: usize, scope: &ScopeName, write: impl FnOnce(&mut Tx<'_>)) {
@@ -130,6 +158,11 @@ impl Bus {
         }
     }
 
+    fn is_queued(&self, at: usize, ticket: u64) -> bool {
+        let first = self.queued.get(&at).and_then(|queued| queued.first_key_value());
+        first.is_some_and(|(first, _)| *first <= ticket)
+    }
+
     fn carry_out(&mut self, at: usize, effects: Vec<Effect>) {
         let mut queue: VecDeque<(usize, Effect)> = effects.into_iter().map(|effect| (at, effect)).collect();
         while let Some((at, effect)) = queue.pop_front() {
@@ -145,11 +178,15 @@ impl Bus {
                         .inspect(|end| _ = self.ends.remove(end))
                         .map(|(to, end)| (to, Input::LinkDown { link: end }))
                 }
+                Effect::Persist { ticket, rows, .. } if self.lazy_disk => {
+                    self.queued.entry(at).or_default().insert(ticket, rows);
+                    None
+                }
                 Effect::Persist { rows, .. } => {
                     rows.into_iter().for_each(|row| store(&mut self.rows[at], row));
                     None
                 }
-                Effect::AwaitDisk { ticket } if self.hold_disk => {
+                Effect::AwaitDisk { ticket } if self.hold_disk || self.is_queued(at, ticket) => {
                     self.awaited.push((at, ticket));
                     None
                 }
@@ -163,6 +200,10 @@ impl Bus {
                     None
                 }
                 Effect::Changed { .. } => None,
+                Effect::Waited { wait, end } => {
+                    self.ended.push((at, wait, end));
+                    None
+                }
             };
             let Some((to, input)) = then else { continue };
             let now = self.now();

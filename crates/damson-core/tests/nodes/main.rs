@@ -1,5 +1,6 @@
 //! Whole nodes, joined by a network of a few lines: greetings, contacts, and frames that cannot be believed.
 
+mod ack;
 mod bus;
 mod contacts;
 mod found;
@@ -7,4 +8,5 @@ mod greeting;
 mod hosting;
 mod links;
 mod lost;
+mod majority;
 mod malformed;

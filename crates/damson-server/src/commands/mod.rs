@@ -3,7 +3,7 @@
 //! A command is an entry of [`TABLE`]: name, arity, keys and a function. What kind of function it is says what it may
 //! do: [`Run::Read`] has a consistent look at the selected database, [`Run::Write`] a transaction (so one command is one
 //! atomic batch), [`Run::Session`] changes only the conversation, [`Run::Long`] goes over a whole database in steps and
-//! lets others work in between. A write checks everything before it writes anything.
+//! lets others work in between. WAIT leaves its reply to the connection. A write checks everything before it writes anything.
 
 mod auth;
 mod client;
@@ -42,6 +42,7 @@ mod table;
 mod time;
 mod ttl;
 mod type_;
+mod wait;
 
 use damson::{LimitError, Slot, View, WriteError};
 

@@ -4,7 +4,7 @@ use super::spec::Command;
 use super::{
     auth, client, command, config, dbsize, del, echo, exists, expire, flush, get, hash_read, hash_write,
     hello, incr, info, keys, mget, mset, ping, quit, reset, scan, select, set, set_read, set_write, setex,
-    strlen, time, ttl, type_,
+    strlen, time, ttl, type_, wait,
 };
 
 /// In the order of their names.
@@ -71,6 +71,7 @@ pub(crate) static TABLE: &[Command] = &[
     ttl::TTL,
     type_::TYPE,
     del::UNLINK,
+    wait::WAIT,
 ];
 
 /// Longest name of a command, in bytes.

@@ -7,14 +7,14 @@
 use std::io;
 
 use bytes::{Buf, BytesMut};
-use damson::Ticket;
+use damson::{Ticket, Waited, WriteError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Duration, timeout};
 
 use super::execute::execute;
-use super::session::Session;
+use super::session::{Pending, Session};
 use crate::commands::CommandError;
 use crate::resp::{Parser, Protocol, ProtocolError, Reply};
 use crate::server::stopped;
@@ -74,7 +74,7 @@ impl Connection {
     /// Serves the client until it leaves, breaks the protocol, or the server stops.
     pub async fn serve(mut self, mut stopping: watch::Receiver<bool>) {
         let end = loop {
-            if let Err(end) = self.round().await {
+            if let Err(end) = self.round(&mut stopping).await {
                 break end;
             }
             tokio::select! {
@@ -91,8 +91,8 @@ impl Connection {
     }
 
     /// Executes what has arrived and sends the replies.
-    async fn round(&mut self) -> Result<(), End> {
-        let result = self.execute_received().await;
+    async fn round(&mut self, stopping: &mut watch::Receiver<bool>) -> Result<(), End> {
+        let result = self.execute_received(stopping).await;
         self.flush().await?;
         match result {
             Ok(()) if self.session.closing => Err(End::Closed),
@@ -100,7 +100,7 @@ impl Connection {
         }
     }
 
-    async fn execute_received(&mut self) -> Result<(), End> {
+    async fn execute_received(&mut self, stopping: &mut watch::Receiver<bool>) -> Result<(), End> {
         while let Some(used) = self.parser.advance(&self.input).map_err(End::Malformed)? {
             let args = self.parser.args(&self.input);
             if !args.is_empty() {
@@ -111,12 +111,55 @@ impl Connection {
             }
             self.input.advance(used);
             self.parser.reset();
+            if let Some(pending) = self.session.pending.take() {
+                // The replies before it do not wait.
+                self.flush().await?;
+                self.wait(pending, stopping).await?;
+            }
             if self.session.closing {
                 break;
             }
             if self.output.len() > self.session.front.limits.output_bytes_max {
                 self.flush().await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Waits until members have what was written. Meanwhile commands are received, not executed, and a client that leaves is
+    /// noticed; the wait ends too when no more can be received, or the server stops.
+    async fn wait(
+        &mut self,
+        Pending { mut waiting, muted }: Pending,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> Result<(), End> {
+        let end = loop {
+            if self.input.len() >= self.session.front.limits.ahead_bytes_max {
+                break Ok(waiting.had());
+            }
+            self.input.reserve(IDLE_BYTES_MAX);
+            tokio::select! {
+                biased;
+                end = &mut waiting => break match end {
+                    Some(Waited::Reached { had } | Waited::TimedOut { had, .. }) => Ok(had),
+                    Some(_) => Err(WriteError::AcknowledgementUnknown),
+                    None => Err(WriteError::Stopped),
+                },
+                read = self.stream.read_buf(&mut self.input) => match read {
+                    Ok(0) | Err(_) => return Err(End::Closed),
+                    Ok(read) => self.session.front.metrics.received(read),
+                },
+                () = stopped(stopping) => break Ok(waiting.had()),
+            }
+        };
+        if !muted {
+            let mut reply = Reply::new(&mut self.output, self.session.protocol);
+            match end {
+                // The client does not count the node that it writes to.
+                Ok(had) => reply.count(had.saturating_sub(1)),
+                Err(error) => reply.error(&CommandError::from(error).to_string()),
+            }
+            self.replies += 1;
         }
         Ok(())
     }

@@ -46,13 +46,19 @@ async fn run(
         Run::Write(write) => {
             check_keys(command, args, &session.front.limits)?;
             // What a command refuses is its own result: the transaction has nothing then, and is no failure.
-            let written = session.scope().write_now(|tx| Ok::<_, WriteError>(write(tx, args, &mut reply)));
-            let (result, written) = written?;
-            *ticket = Some(written);
-            result
+            let issued = session.scope().issue(|tx| Ok::<_, WriteError>(write(tx, args, &mut reply)))?;
+            *ticket = Some(issued.ticket);
+            issued.write.into_iter().for_each(|write| session.wrote(write));
+            issued.value
         }
         Run::Session(converse) => converse(session, args, &mut reply),
-        Run::Long(long) => long(session, args, reply).await,
+        Run::Long(long) => {
+            let result = long(session, args, reply).await;
+            if command.writes() {
+                session.wrote_anywhere();
+            }
+            result
+        }
     }
 }
 

@@ -6,4 +6,4 @@ mod execute;
 mod session;
 
 pub(crate) use accept::accept;
-pub(crate) use session::{Muting, Session};
+pub(crate) use session::{Muting, Pending, Session};

@@ -1,8 +1,9 @@
 //! What a connection has said about itself so far.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use damson::Scope;
+use damson::{Acknowledging, Scope, WriteId};
 
 use crate::clients::Client;
 use crate::front::Front;
@@ -18,6 +19,17 @@ pub(crate) struct Session {
     pub muting: Muting,
     /// The client said goodbye.
     pub closing: bool,
+    /// The last write in each database, by its number.
+    pub writes: BTreeMap<usize, WriteId>,
+    /// The command has no reply yet: it waits for other members.
+    pub pending: Option<Pending>,
+}
+
+/// A reply that waits until members have what the client wrote.
+pub(crate) struct Pending {
+    pub waiting: Acknowledging,
+    /// The client does not want it.
+    pub muted: bool,
 }
 
 /// Which replies are sent.
@@ -35,12 +47,32 @@ pub(crate) enum Muting {
 
 impl Session {
     pub fn new(front: Arc<Front>, client: Arc<Client>) -> Self {
-        Self { front, client, protocol: Protocol::Resp2, database: 0, muting: Muting::Off, closing: false }
+        Self {
+            front,
+            client,
+            protocol: Protocol::Resp2,
+            database: 0,
+            muting: Muting::Off,
+            closing: false,
+            writes: BTreeMap::new(),
+            pending: None,
+        }
     }
 
     /// The scope of the selected database.
     pub fn scope(&self) -> &Scope {
         &self.front.databases[self.database]
+    }
+
+    /// The client has written in its database.
+    pub fn wrote(&mut self, write: WriteId) {
+        self.writes.insert(self.database, write);
+    }
+
+    /// The client has written in some databases, and what was the last is not told.
+    pub fn wrote_anywhere(&mut self) {
+        let last = |(at, scope): (usize, &Scope)| Some((at, scope.last_write()?));
+        self.writes = self.front.databases.iter().enumerate().filter_map(last).collect();
     }
 
     pub fn select(&mut self, database: usize) {

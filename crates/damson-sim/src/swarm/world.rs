@@ -345,7 +345,7 @@ impl<W: Witness> World<W> {
             Effect::Close { link } => self.close(link),
             Effect::AwaitDisk { ticket } => self.queue.push(self.now, Event::Persisted { at, ticket }),
             Effect::Event(event) => self.witness.told(at, &event, self.now),
-            Effect::Persist { .. } | Effect::Changed { .. } => {}
+            Effect::Persist { .. } | Effect::Changed { .. } | Effect::Waited { .. } => {}
         }
     }
 

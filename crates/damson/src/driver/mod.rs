@@ -18,19 +18,20 @@ mod held;
 mod links;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use damson_core::node::{Effect, Event, Input, LinkId, Node as Core};
+use damson_core::node::{Effect, Event, Input, LinkId, Node as Core, Waited, Written};
 use damson_core::replica::{Tx, WriteError};
 use damson_core::scope::ScopeName;
 use damson_core::time::{Now, Time};
 use damson_core::wire::Refusal;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, broadcast, oneshot, watch};
 
 use crate::clock::OsClock;
 use crate::transport::{LinkSender, SendError, Transport};
@@ -38,6 +39,7 @@ use crate::watch::Watchers;
 
 pub(crate) use disk::Disk;
 pub use disk::{Sync, Ticket};
+pub(crate) use waiting::Waiting;
 
 /// Events that a slow listener may lag behind before it misses some.
 const EVENTS_MAX: usize = 1_024;
@@ -61,6 +63,8 @@ pub(crate) struct Driver {
 struct State {
     node: Core,
     links: BTreeMap<LinkId, OpenLink>,
+    /// Who is to be told of waits that end.
+    waits: BTreeMap<u64, oneshot::Sender<Waited>>,
     next_link: u64,
     /// Links that were closed because their queue was full, and of which the node has not heard yet.
     full: Vec<LinkId>,
@@ -87,6 +91,7 @@ impl Driver {
         let state = State {
             node,
             links: BTreeMap::new(),
+            waits: BTreeMap::new(),
             next_link: 1,
             full: Vec::new(),
             timer: Time(0),
@@ -154,7 +159,7 @@ impl Driver {
         self: &Arc<Self>,
         scope: &ScopeName,
         write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
-    ) -> Result<(T, Ticket), WriteError> {
+    ) -> Result<Written<T>, WriteError> {
         if let Some(cause) = self.disk.failure() {
             return Err(WriteError::Storage { cause });
         }
@@ -165,7 +170,7 @@ impl Driver {
         let mut effects = Vec::new();
         let written = state.node.write(scope, self.clock.now(), &mut effects, write);
         self.carry_out(&mut state, effects);
-        written.map(|written| (written.value, Ticket(written.ticket)))
+        written
     }
 
     /// Says goodbye, refuses further writes, waits for the disk and leaves the mark of a clean stop.
@@ -178,6 +183,7 @@ impl Driver {
             }
             self.carry_out(&mut state, effects);
             state.stopped = true;
+            state.waits.clear();
             state.node.stop_mark()
         };
         self.stopping.send_replace(true);
@@ -189,6 +195,7 @@ impl Driver {
         let mut state = self.state.lock();
         state.stopped = true;
         state.links.clear();
+        state.waits.clear();
         drop(state);
         self.stopping.send_replace(true);
     }
@@ -239,6 +246,10 @@ impl Driver {
             }
             Effect::AwaitDisk { ticket } => _ = tokio::spawn(await_disk(self.clone(), Ticket(ticket))),
             Effect::Changed { scope, keys } => self.watchers.changed(&scope, &keys),
+            Effect::Waited { wait, end } => {
+                // Who waited may have gone.
+                let _ = state.waits.remove(&wait).map(|waiter| waiter.send(end));
+            }
             Effect::Event(event) => self.tell(event),
         }
     }
