@@ -76,6 +76,7 @@ impl Node {
         self.scopes.replicas.values_mut().for_each(|replica| _ = replica.drop_waiting(now.time));
         self.show_guests_out(now, fx);
         self.doubt_clock(fx);
+        self.tell_memory(fx);
         let over = |since: &mut Time| now.time.ms_since(*since) > DUPLICATE_MS;
         self.duplicate_since.take_if(over);
         if !self.clock_suspect {
