@@ -48,8 +48,10 @@ pub use builder::NodeBuilder;
 pub use damson_core::broadcast::BroadcastCounters;
 pub use damson_core::crdt::{Actor, Digest, Key, Kind, Life, LimitError, Limits, NodeId};
 pub use damson_core::membership::{LivenessConfig, MemberState, OverlayCounters};
-pub use damson_core::node::{DialConfig, Event};
-pub use damson_core::replica::{ReplicaConfig, Scan, Slot, Tx, View, WriteError};
+pub use damson_core::node::{DialConfig, Event, MemoryConfig};
+pub use damson_core::replica::{
+    MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Tx, View, WriteError,
+};
 pub use damson_core::scope::{ScopeName, ScopeNameError};
 pub use damson_core::sync::SyncConfig;
 pub use discovery::DiscoveryConfig;

@@ -49,7 +49,15 @@ fn measure(entries: Entries, count: u32) -> anyhow::Result<(f64, f64)> {
 fn ask_child(entries: Entries, args: &BenchMemory) -> anyhow::Result<(f64, f64)> {
     let own = std::env::current_exe().context("where is this command?")?;
     let mut child = Command::new(own);
-    child.args(["bench", "memory", "--hold", "--type", entries.name(), "--entries", &args.entries.to_string()]);
+    child.args([
+        "bench",
+        "memory",
+        "--hold",
+        "--type",
+        entries.name(),
+        "--entries",
+        &args.entries.to_string(),
+    ]);
     let output = child.stderr(Stdio::inherit()).output().context("the child that measures does not start")?;
     ensure!(output.status.success(), "the child that measures ended with {}", output.status);
     let text = String::from_utf8_lossy(&output.stdout);

@@ -117,11 +117,14 @@ fn every_write_that_adds_beyond_the_limit_is_refused_and_leaves_no_trace() {
     ];
     for (what, add) in adding {
         let (refused, batch) = cluster.transact(0, add);
-        let wanted =
-            WriteError::OutOfMemory { of: MemoryOf::Scope, used_bytes: full, limit_bytes: full };
+        let wanted = WriteError::OutOfMemory { of: MemoryOf::Scope, used_bytes: full, limit_bytes: full };
         assert_eq!((refused, batch), (Err(wanted), None), "{what}");
         let replica = cluster.replica(0);
-        assert_eq!((replica.digest(), replica.context(), used(&cluster, 0)), (digest, &context, full), "{what}");
+        assert_eq!(
+            (replica.digest(), replica.context(), used(&cluster, 0)),
+            (digest, &context, full),
+            "{what}"
+        );
     }
     assert_eq!(cluster.replica(0).counters().out_of_memory, 11);
 }

@@ -31,9 +31,7 @@ const ENTRIES_A_NODE: u64 = 6;
 pub(in crate::replica) fn allocated(bytes: usize) -> u64 {
     match bytes {
         0 => 0,
-        _ => (bytes + ALLOCATION_BYTES)
-            .next_multiple_of(ALLOCATION_STEP)
-            .max(ALLOCATION_BYTES_MIN) as u64,
+        _ => (bytes + ALLOCATION_BYTES).next_multiple_of(ALLOCATION_STEP).max(ALLOCATION_BYTES_MIN) as u64,
     }
 }
 
