@@ -8,3 +8,4 @@ mod hosting;
 mod links;
 mod lost;
 mod malformed;
+mod memory;

@@ -8,6 +8,8 @@ use super::cluster::{Cluster, key};
 
 const VALUE: usize = 1_000;
 
+type Step = fn(&mut Tx<'_>) -> Result<(), WriteError>;
+
 /// The count that follows changes, and one from scratch.
 pub fn check_count(cluster: &Cluster, at: usize) -> Result<(), String> {
     let replica = cluster.replica(at);
@@ -102,7 +104,7 @@ fn every_write_that_adds_beyond_the_limit_is_refused_and_leaves_no_trace() {
     limit(&mut cluster, 0, full);
     let replica = cluster.replica(0);
     let (digest, context) = (replica.digest(), replica.context().clone());
-    let adding: [(&str, fn(&mut Tx<'_>) -> Result<(), WriteError>); 11] = [
+    let adding: [(&str, Step); 11] = [
         ("register", |tx| tx.put_register(&key("new"), value(), None)),
         ("multi", |tx| tx.put_multi(&key("new"), value())),
         ("text", |tx| tx.set_text(&"new".into(), value(), None)),
@@ -130,11 +132,24 @@ fn every_write_that_adds_beyond_the_limit_is_refused_and_leaves_no_trace() {
 }
 
 #[test]
+fn a_refused_write_spares_what_it_would_have_put_away_first() {
+    let mut cluster = Cluster::new(1);
+    cluster.write(0, |tx| tx.put_register(&key("k"), value(), Some(2_000_000)));
+    cluster.wall_ms = 2_100_000;
+    limit(&mut cluster, 0, 1);
+    let digest = cluster.replica(0).digest();
+    let (refused, batch) =
+        cluster.transact(0, |tx| tx.put_register(&key("k"), vec![7; 2 * VALUE].into(), None));
+    assert!(matches!(refused, Err(WriteError::OutOfMemory { .. })), "{refused:?}");
+    assert_eq!((batch, cluster.replica(0).digest()), (None, digest));
+}
+
+#[test]
 fn what_does_not_grow_and_what_frees_is_possible_at_the_limit() {
     let mut cluster = Cluster::new(1);
     cluster.write(0, |tx| put_all(tx).unwrap());
     limit(&mut cluster, 0, 1);
-    let same: [fn(&mut Tx<'_>) -> Result<(), WriteError>; 8] = [
+    let same: [Step; 8] = [
         |tx| tx.put_register(&key("register"), value(), Some(2_500_000)),
         |tx| tx.put_multi(&key("multi"), "less".into()),
         |tx| tx.add(&key("n"), 5).map(drop),
