@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
-pub use bench::{BenchCluster, BenchCommand, BenchEngine, BenchSync, Hold, SyncWhen};
+pub use bench::{BenchCluster, BenchCommand, BenchEngine, BenchMemory, BenchSync, Hold, SyncWhen};
 pub use liveness::SimLiveness;
 pub use overlay::SimOverlay;
 
@@ -113,6 +113,13 @@ pub struct Serve {
     /// [default: interval].
     #[arg(long, value_name = "WHEN")]
     pub sync: Option<String>,
+    /// What the state may take in memory, such as 512MiB or 4GiB: beyond it local writes that add something are refused
+    /// [default: no limit].
+    #[arg(long, value_name = "SIZE")]
+    pub memory_max: Option<String>,
+    /// The same for each user scope, or with SCOPE= for one; can be given several times.
+    #[arg(long, value_name = "[SCOPE=]SIZE")]
+    pub scope_memory_max: Vec<String>,
     /// A configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -9,6 +9,7 @@ mod report;
 mod secret;
 mod serve;
 mod sim;
+mod size;
 mod tree;
 
 use std::io::IsTerminal;

@@ -20,6 +20,9 @@ pub fn status(query: &Query) -> anyhow::Result<ExitCode> {
             println!("{field:<9} {}", shown(value));
         }
     }
+    if let Some(memory) = status.get("memory") {
+        println!("{:<9} {}", "memory", memory_of(memory));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -54,6 +57,15 @@ fn judge_of(member: &Value, members: &Value) -> String {
     let Some(judge) = member.get("judged_by").and_then(Value::as_str) else { return String::new() };
     let known = members.as_array().into_iter().flatten().find(|other| other["id"] == judge);
     known.and_then(|other| other["name"].as_str()).unwrap_or(judge).to_string()
+}
+
+/// How much is held, of how much.
+fn memory_of(memory: &Value) -> String {
+    let used = shown(&memory["used_bytes"]);
+    match &memory["limit_bytes"] {
+        Value::Null => format!("{used} bytes, no limit"),
+        limit => format!("{used} of {limit} bytes, {}", shown(&memory["level"])),
+    }
 }
 
 fn shown(value: &Value) -> String {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Serve;
-use crate::secret;
+use crate::{secret, size};
 
 /// The file and the environment: everything optional, since flags may say it.
 #[derive(Debug, Default, Deserialize)]
@@ -35,10 +35,13 @@ struct Settings {
     #[serde(default)]
     cluster_secret_file: Vec<PathBuf>,
     sync: Option<String>,
+    memory_max: Option<String>,
+    #[serde(default)]
+    scope_memory_max: Vec<String>,
 }
 
 /// The names in the file, and behind DAMSON_ in the environment.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 15] = [
     "name",
     "data_dir",
     "listen",
@@ -52,6 +55,8 @@ const FIELDS: [&str; 13] = [
     "zone",
     "cluster_secret_file",
     "sync",
+    "memory_max",
+    "scope_memory_max",
 ];
 
 /// Runs a node until SIGTERM or SIGINT.
@@ -102,6 +107,7 @@ async fn start(settings: &Settings) -> anyhow::Result<Node> {
     let Some(data_dir) = &settings.data_dir else { bail!("say where to keep the data: --data-dir DIR") };
     let listen = settings.listen.clone().unwrap_or_else(|| "127.0.0.1:7400".into());
     let mut builder = Node::builder(name).data_dir(data_dir).listen(listen).sync(sync(settings)?);
+    builder = builder.memory(size::limits(settings.memory_max.as_deref(), &settings.scope_memory_max)?);
     if settings.cluster_secret_file.is_empty() {
         tracing::info!("no cluster secret: listening on loopback only, for nodes of this machine");
     }
@@ -180,7 +186,8 @@ fn settings(args: Serve) -> anyhow::Result<Settings> {
         .with_list_parse_key("join")
         .with_list_parse_key("join_dns")
         .with_list_parse_key("join_file")
-        .with_list_parse_key("cluster_secret_file");
+        .with_list_parse_key("cluster_secret_file")
+        .with_list_parse_key("scope_memory_max");
     let read = sources.add_source(lists).build().context("cannot read the configuration")?;
     let from_sources: Settings = read.try_deserialize().context("the configuration is not right")?;
     Ok(over(args, from_sources))
@@ -202,6 +209,8 @@ fn over(args: Serve, base: Settings) -> Settings {
         zone: args.zone.or(base.zone),
         cluster_secret_file: list(args.cluster_secret_file, base.cluster_secret_file),
         sync: args.sync.or(base.sync),
+        memory_max: args.memory_max.or(base.memory_max),
+        scope_memory_max: list(args.scope_memory_max, base.scope_memory_max),
     }
 }
 

@@ -13,6 +13,7 @@ mod rules {
     mod flags_and_max;
     mod forks;
     mod histories;
+    mod memory;
     mod mistakes;
     mod oracle;
     mod picture;

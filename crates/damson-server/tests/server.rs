@@ -14,6 +14,8 @@ mod http;
 mod keys;
 #[path = "server/limits.rs"]
 mod limits;
+#[path = "server/memory.rs"]
+mod memory;
 #[path = "server/ports.rs"]
 mod ports;
 #[path = "server/sessions.rs"]

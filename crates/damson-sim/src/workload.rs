@@ -71,10 +71,7 @@ impl Step {
                 tx.remove(slot);
                 Ok(())
             }
-            Self::Expire(slot, ends) => {
-                tx.expire(&slot.key, *ends);
-                Ok(())
-            }
+            Self::Expire(slot, ends) => tx.expire(&slot.key, *ends).map(drop),
         }
     }
 

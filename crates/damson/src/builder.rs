@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use damson_core::crdt::NodeId;
-use damson_core::node::{Boot, Config, Started, Stored};
+use damson_core::node::{Boot, Config, MemoryConfig, Started, Stored};
 use damson_core::replica::ReplicaConfig;
 use damson_core::scope::ScopeName;
 use damson_core::sketch;
@@ -198,6 +198,14 @@ impl NodeBuilder {
     #[must_use]
     pub fn max_clock_drift(mut self, drift: Duration) -> Self {
         self.config.clock_drift_ms_max = u64::try_from(drift.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// Refuses local writes that would have the state take more memory, with
+    /// [`WriteError::OutOfMemory`](crate::WriteError::OutOfMemory). Default: no limits.
+    #[must_use]
+    pub fn memory(mut self, config: MemoryConfig) -> Self {
+        self.config.memory = config;
         self
     }
 

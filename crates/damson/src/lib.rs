@@ -51,9 +51,11 @@ pub use damson_core::broadcast::BroadcastCounters;
 pub use damson_core::crdt::{Actor, Digest, Key, Kind, Life, LimitError, Limits, NodeId};
 pub use damson_core::membership::{LivenessConfig, MemberState, OverlayCounters};
 pub use damson_core::node::{
-    Ack, AckConfig, AckCounters, DialConfig, Event, Token, TokenError, WaitError, Waited,
+    Ack, AckConfig, AckCounters, DialConfig, Event, MemoryConfig, Token, TokenError, WaitError, Waited,
 };
-pub use damson_core::replica::{ReplicaConfig, Scan, Slot, Tx, View, WriteError};
+pub use damson_core::replica::{
+    MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Tx, View, WriteError,
+};
 pub use damson_core::scope::{ScopeName, ScopeNameError};
 pub use damson_core::sync::SyncConfig;
 pub use discovery::DiscoveryConfig;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use damson_core::crdt::{Digest, Life, NodeId};
 use damson_core::node::Event;
+use damson_core::replica::MemoryUse;
 use damson_core::scope::ScopeNameError;
 use damson_store::DataDir;
 use tokio::sync::broadcast;
@@ -110,7 +111,12 @@ impl Node {
         self.inner.driver.look(|node, _| TreeView::of(node, root))
     }
 
-    /// May it serve, and if not, why.
+    /// What all scopes hold in memory, and the node's limit.
+    pub fn memory(&self) -> MemoryUse {
+        self.inner.driver.look(|node, _| node.memory())
+    }
+
+    /// May it serve, and if not, why. That memory is full is no reason: see [`Node::memory`].
     pub fn readiness(&self) -> Readiness {
         let failure = self.inner.driver.disk().failure();
         self.inner.driver.look(|node, _| Readiness::of(node, failure))

@@ -7,7 +7,7 @@ use damson_core::crdt::{Digest, Life, NodeId};
 use damson_core::membership::OverlayCounters;
 use damson_core::membership::{Member, MemberState};
 use damson_core::node::{Node as Core, NodeCounters};
-use damson_core::replica::{Counters as ReplicaCounters, Replica};
+use damson_core::replica::{Counters as ReplicaCounters, MemoryUse, Replica};
 use damson_core::scope::ScopeName;
 use damson_core::sync::SyncCounters;
 use damson_core::time::Now;
@@ -36,6 +36,8 @@ pub struct Status {
     pub digest: Digest,
     /// Keys that exist in user scopes.
     pub keys: usize,
+    /// What all scopes hold in memory, and the node's limit.
+    pub memory: MemoryUse,
     /// Its wall time, in milliseconds since 1970.
     pub wall_ms: u64,
     /// May it serve?
@@ -103,6 +105,8 @@ pub struct ScopeInfo {
     pub removals: usize,
     /// Batches that wait for what they kill.
     pub waiting: usize,
+    /// What it holds in memory, and its limit.
+    pub memory: MemoryUse,
     /// Its digest.
     pub digest: Digest,
     /// What happened in it since the start.
@@ -148,6 +152,7 @@ impl Status {
             links: node.peers().count(),
             digest: node.digest(),
             keys: user.map(Replica::keys).sum(),
+            memory: node.memory(),
             wall_ms: now.wall_ms,
             readiness: Readiness::of(node, storage),
         }
@@ -194,6 +199,7 @@ impl ScopeInfo {
             actors: replica.context().actors(),
             removals: replica.removals(),
             waiting: replica.waiting(),
+            memory: replica.memory(),
             digest: replica.digest(),
             counters: replica.counters(),
         }

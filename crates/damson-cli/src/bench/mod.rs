@@ -1,8 +1,9 @@
-//! `damson bench`: the engine, anti-entropy and a cluster, measured.
+//! `damson bench`: the engine, memory, anti-entropy and a cluster, measured.
 
 mod clocks;
 mod cluster;
 mod engine;
+mod entries;
 mod memory;
 mod progress;
 mod sync;
@@ -15,6 +16,7 @@ use crate::args::BenchCommand;
 pub fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Engine(args) => engine::run(args),
+        BenchCommand::Memory(args) => entries::run(args),
         BenchCommand::Sync(args) => sync::run(args),
         BenchCommand::Cluster(args) => cluster::run(args),
     }

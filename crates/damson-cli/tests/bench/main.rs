@@ -3,4 +3,5 @@
 mod cluster;
 mod engine;
 mod figures;
+mod memory;
 mod sync;

@@ -40,6 +40,17 @@ fn lists_of_contacts_come_from_all_three_too() {
 }
 
 #[test]
+fn limits_of_memory_come_from_all_three_and_nonsense_is_named() {
+    let base = "name = 'n'\ndata_dir = '/tmp/none'\nmemory_max = 'from-the-file'\n";
+    assert!(refused_with(base, &[], &[]).contains("from-the-file"));
+    let environment =
+        [("DAMSON_MEMORY_MAX", "1GiB"), ("DAMSON_SCOPE_MEMORY_MAX", "1MiB,db1=from-the-environment")];
+    assert!(refused_with(base, &environment, &[]).contains("from-the-environment"));
+    let flags = ["--memory-max", "2GiB", "--scope-memory-max", "from a flag=1MiB"];
+    assert!(refused_with(base, &environment, &flags).contains("from a flag"));
+}
+
+#[test]
 fn a_misspelt_setting_in_the_file_is_an_error_and_a_foreign_variable_is_not() {
     assert!(refused_with("nmae = 'n'", &[], &[]).contains("nmae"));
     assert!(refused_with(BASE, &[("DAMSON_SOMETHING_ELSE", "x")], &[]).contains("/from-the-file"));

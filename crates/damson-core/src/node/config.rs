@@ -13,6 +13,7 @@ use crate::sync::SyncConfig;
 
 use super::ack::AckConfig;
 use super::dialer::DialConfig;
+use super::memory::MemoryConfig;
 
 /// A node's configuration.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct Config {
     pub scopes_max: usize,
     /// Ended keys that are killed in one batch. Default 256.
     pub reap_keys_max: usize,
+    /// Limits of memory.
+    pub memory: MemoryConfig,
     /// Replicas.
     pub replica: ReplicaConfig,
     /// Anti-entropy.
@@ -108,6 +111,7 @@ impl Config {
             clock_drift_ms_max: 10_000,
             scopes_max: 256,
             reap_keys_max: 256,
+            memory: MemoryConfig::default(),
             replica: ReplicaConfig::default(),
             sync: SyncConfig::default(),
             liveness: LivenessConfig::default(),

@@ -6,6 +6,7 @@ use damson_crdt::{Actor, Digest, Key, Life, NodeId};
 use super::ack::Waited;
 use crate::membership::MemberState;
 use crate::persist::Row;
+use crate::replica::{MemoryLevel, MemoryUse};
 use crate::scope::ScopeName;
 use crate::wire::{self, Refusal};
 
@@ -202,6 +203,15 @@ pub enum Event {
         round: u8,
         /// The peer that sent them.
         from: NodeId,
+    },
+    /// The state comes near a limit of memory, or is no longer near it.
+    Memory {
+        /// The scope whose limit it is; `None` for that of the node.
+        scope: Option<ScopeName>,
+        /// How near.
+        level: MemoryLevel,
+        /// What is held, and the limit.
+        memory: MemoryUse,
     },
     /// Our clock is further than `max_clock_drift` from those of most neighbours (`true`), or no longer.
     ClockSuspect(bool),

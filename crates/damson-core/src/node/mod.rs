@@ -20,6 +20,7 @@ mod greeting;
 mod hosting;
 mod links;
 mod members;
+mod memory;
 mod messages;
 mod neighbors;
 mod scopes;
@@ -46,11 +47,13 @@ pub use boot::{Boot, Started};
 pub use config::{Config, Stored};
 pub use dialer::DialConfig;
 pub use effects::{Effect, Event, Input, Lane, LinkId};
+pub use memory::MemoryConfig;
 
 use ack::Acks;
 use contacts::Contacts;
 use dialer::Dialer;
 use links::Links;
+use memory::MemoryTold;
 use neighbors::Regroup;
 use scopes::ScopeTable;
 use upkeep::Readiness;
@@ -96,6 +99,7 @@ pub struct Node {
     acks: Acks,
     ticket: u64,
     counters: NodeCounters,
+    memory_told: MemoryTold,
 }
 
 /// A local write that was applied.
@@ -153,6 +157,7 @@ impl Node {
         );
         scopes.trace = config.trace_deliveries;
         scopes.follow(config.stored.clone(), false);
+        scopes.limit_memory(config.memory.clone());
         Self {
             id: actor.node,
             boot: rng.next_u64(),
@@ -185,6 +190,7 @@ impl Node {
             acks: Acks::new(config.ack.clone(), e),
             ticket: 0,
             counters: NodeCounters::default(),
+            memory_told: MemoryTold::default(),
             config,
         }
     }
@@ -241,8 +247,12 @@ impl Node {
         let hosted = self.scopes.hosts(scope);
         let refused =
             if hosted && full { WriteError::TooManyScopes { limit } } else { WriteError::NotHosted };
+        let room = self.scopes.room_for(scope);
         let replica = self.scopes.get_or_create(scope).ok_or(refused)?;
         let mut tx = replica.begin(self.clock.tick(now.wall_ms), now.wall_ms);
+        if let Some((others_bytes, limit_bytes)) = room {
+            tx = tx.within(others_bytes, limit_bytes);
+        }
         let result = write(&mut tx);
         let batch = tx.commit();
         if let Some(batch) = &batch {

@@ -6,6 +6,7 @@ use damson_crdt::{Actor, Context, Digest, Hlc, NodeId, Rules};
 
 use super::config::Stored;
 use super::effects::Event;
+use super::memory::MemoryConfig;
 use super::spread::Relayed;
 use crate::replica::{Extent, Followers, Inbound, Last, Replica, ReplicaConfig, Step};
 use crate::scope::ScopeName;
@@ -42,6 +43,7 @@ pub(super) struct ScopeTable {
     /// Tell what transfers bring.
     pub trace: bool,
     stored: Stored,
+    pub(super) memory: MemoryConfig,
     /// Somebody wants to know which keys change.
     watching: bool,
     /// What transfers have brought, and from whom.
@@ -77,6 +79,7 @@ impl ScopeTable {
             unconfirmed: false,
             trace: false,
             stored: Stored::default(),
+            memory: MemoryConfig::default(),
             watching: false,
             brought: Vec::new(),
             events: Vec::new(),
@@ -119,6 +122,7 @@ impl ScopeTable {
             }
             let mut replica = Replica::new(scope.clone(), self.actor, self.config.clone(), self.rules);
             replica.follow(followers(scope, &self.stored, self.watching));
+            replica.limit_memory(self.memory.limit_of(scope));
             if self.unconfirmed {
                 replica.begin_unconfirmed();
             }

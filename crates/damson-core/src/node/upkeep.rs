@@ -77,6 +77,7 @@ impl Node {
         self.show_guests_out(now, fx);
         self.expire_questions(now);
         self.doubt_clock(fx);
+        self.tell_memory(fx);
         let over = |since: &mut Time| now.time.ms_since(*since) > DUPLICATE_MS;
         self.duplicate_since.take_if(over);
         if !self.clock_suspect {

@@ -15,6 +15,7 @@ mod compare;
 mod expiry;
 mod fork;
 mod live;
+mod memory;
 mod read;
 mod removals;
 mod rows;
@@ -32,6 +33,7 @@ use removals::Removals;
 use waiting::Waiting;
 
 pub use apply::Applied;
+pub use memory::{MemoryLevel, MemoryOf, MemoryUse};
 pub use read::{Scan, Slot, View};
 pub use rows::{LoadError, Loader};
 pub use transfer::{Ask, Chunk, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
@@ -94,6 +96,7 @@ pub struct Replica {
     /// Counter cells of ours in which others left traces that we have to absorb.
     traces: BTreeSet<CellId>,
     counters: Counters,
+    memory_bytes_max: Option<u64>,
     /// Own batches, while [`ReplicaConfig::record_issued`] is set.
     issued: Vec<Batch>,
 }
@@ -135,6 +138,8 @@ pub struct Counters {
     pub conflicts: u64,
     /// Batches whose time lay further ahead than the permitted drift.
     pub future: u64,
+    /// Local writes, or steps of one, refused because they would exceed a limit of memory.
+    pub out_of_memory: u64,
 }
 
 impl Default for ReplicaConfig {
@@ -174,6 +179,7 @@ impl Replica {
             fork: fork::Fork::default(),
             traces: BTreeSet::new(),
             counters: Counters::default(),
+            memory_bytes_max: None,
             issued: Vec::new(),
             config,
         }

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use damson_crdt::{Context, Dot, DotRange, Target};
 
+use super::live::cost;
+
 #[derive(Debug)]
 pub(super) struct Removals {
     by_dot: BTreeMap<Dot, (u64, Target)>,
@@ -15,11 +17,13 @@ pub(super) struct Removals {
     order: VecDeque<(u64, Dot)>,
     next: u64,
     floor: Context,
+    /// Memory of what is remembered.
+    bytes: u64,
 }
 
 impl Removals {
     pub fn new() -> Self {
-        Self { by_dot: BTreeMap::new(), order: VecDeque::new(), next: 0, floor: Context::default() }
+        Self { by_dot: BTreeMap::new(), order: VecDeque::new(), next: 0, floor: Context::default(), bytes: 0 }
     }
 
     pub fn floor(&self) -> &Context {
@@ -28,6 +32,16 @@ impl Removals {
 
     pub fn len(&self) -> usize {
         self.by_dot.len()
+    }
+
+    /// Memory of what is remembered, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// [`Removals::bytes`], counted anew.
+    pub fn bytes_again(&self) -> u64 {
+        self.by_dot.values().map(|(_, target)| bytes_of(target)).sum()
     }
 
     /// Remembers a removal, and returns its position. Positions grow.
@@ -42,7 +56,9 @@ impl Removals {
 
     /// Puts back a removal that was read from disk, in the order of positions.
     pub fn restore(&mut self, position: u64, dot: Dot, target: Target) {
-        self.by_dot.insert(dot, (position, target));
+        self.bytes += bytes_of(&target);
+        let known = self.by_dot.insert(dot, (position, target));
+        self.bytes -= known.map_or(0, |(_, target)| bytes_of(&target));
         self.order.push_back((position, dot));
         self.next = self.next.max(position + 1);
     }
@@ -52,7 +68,7 @@ impl Removals {
         let excess = self.order.len().saturating_sub(entries_max);
         let forgotten: Vec<(u64, Dot)> = self.order.drain(..excess).collect();
         for (_, dot) in &forgotten {
-            self.by_dot.remove(dot);
+            self.bytes -= self.by_dot.remove(dot).map_or(0, |(_, target)| bytes_of(&target));
             self.raise_floor(*dot);
         }
         forgotten
@@ -89,4 +105,14 @@ impl Removals {
     pub fn iter(&self) -> impl Iterator<Item = (u64, Dot, &Target)> {
         self.order.iter().map(|(position, dot)| (*position, *dot, &self.by_dot[dot].1))
     }
+}
+
+/// Memory of a removal: in the tree, in the queue (which has room for half as many again), and the names.
+fn bytes_of(target: &Target) -> u64 {
+    let places = cost::in_tree(size_of::<(Dot, (u64, Target))>()) + size_of::<(u64, Dot)>() as u64 * 3 / 2;
+    let names = match target {
+        Target::Cell(id) => cost::shared(id.key.len()) + cost::path(&id.path),
+        Target::Key(key) => cost::shared(key.len()),
+    };
+    places + names
 }

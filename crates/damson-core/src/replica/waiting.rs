@@ -48,6 +48,16 @@ impl Waiting {
         self.batches.len()
     }
 
+    /// Bytes of what waits.
+    pub fn bytes(&self) -> u64 {
+        self.by_peer.values().map(|(_, bytes)| *bytes as u64).sum()
+    }
+
+    /// [`Waiting::bytes`], counted anew.
+    pub fn bytes_again(&self) -> u64 {
+        self.batches.values().map(|waiter| waiter.batch.bytes() as u64).sum()
+    }
+
     /// Is this batch waiting already? A second copy is a duplicate.
     pub fn holds(&self, batch: &Batch) -> bool {
         self.names.contains_key(&(batch.actor, batch.first))

@@ -10,6 +10,7 @@ use damson_crdt::{
 };
 
 use super::Replica;
+use super::memory::{MemoryOf, Room};
 use super::read::{Slot, View, integer};
 
 /// A write that was refused. Nothing of it was applied.
@@ -33,6 +34,20 @@ pub enum WriteError {
     /// The result would not fit into 64 bits.
     #[error("increment or decrement would overflow; nothing was written")]
     Overflow,
+    /// It would add to a state that is at its limit of memory. What frees memory is still possible; the state also grows by
+    /// what other members write, beyond the limit too.
+    #[error(
+        "out of memory: the {name} holds {used_bytes} bytes, its limit is {limit_bytes}; nothing was written",
+        name = of.name()
+    )]
+    OutOfMemory {
+        /// Whose limit.
+        of: MemoryOf,
+        /// What is held, in bytes.
+        used_bytes: u64,
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
     /// The node does not host the scope.
     #[error("this node does not host the scope; nothing was written")]
     NotHosted,
@@ -71,21 +86,28 @@ pub enum WriteError {
     AcknowledgementUnknown,
 }
 
+/// What a share of a counter takes, whatever it says.
+const NUMBER: Payload = Payload::Total { epoch: 0, n: 0, base: (0, 0) };
+
 /// A transaction: the operations of one atomic batch.
 #[derive(Debug)]
 pub struct Tx<'a> {
-    replica: &'a mut Replica,
+    pub(super) replica: &'a mut Replica,
     hlc: Hlc,
     wall_ms: u64,
     first: u64,
     ops: Vec<Operation>,
+    /// What the cells held at the beginning.
+    pub(super) cell_bytes: u64,
+    pub(super) room: Room,
 }
 
 impl Replica {
     /// Begins a transaction at a time that is greater than all that this node has seen.
     pub fn begin(&mut self, hlc: Hlc, wall_ms: u64) -> Tx<'_> {
         let first = self.context.top(self.actor) + 1;
-        Tx { replica: self, hlc, wall_ms, first, ops: Vec::new() }
+        let cell_bytes = self.live.cell_bytes();
+        Tx { replica: self, hlc, wall_ms, first, ops: Vec::new(), cell_bytes, room: Room::default() }
     }
 
     /// Have others left traces in our counters' cells that we have not absorbed?
@@ -138,19 +160,21 @@ impl Tx<'_> {
         expires_ms: Option<u64>,
     ) -> Result<(), WriteError> {
         self.check_value(&value)?;
-        self.settle(slot, Kind::Register)?;
+        let (id, payload) = (slot.cell(Leaf::Register), Payload::Value { bytes: value, expires_ms });
+        self.settle_for(slot, Kind::Register, &id, &payload)?;
         if slot.prefix == Path::root() {
             self.kill(&slot.cell(Leaf::Expiry));
         }
-        self.put(slot.cell(Leaf::Register), Payload::Value { bytes: value, expires_ms });
+        self.put(id, payload);
         Ok(())
     }
 
     /// Writes a multi-value register: the values seen here are replaced, concurrent ones stay.
     pub fn put_multi(&mut self, slot: &Slot, value: Bytes) -> Result<(), WriteError> {
         self.check_value(&value)?;
-        self.settle(slot, Kind::Multi)?;
-        self.put(slot.cell(Leaf::Multi), Payload::value(value));
+        let (id, payload) = (slot.cell(Leaf::Multi), Payload::value(value));
+        self.settle_for(slot, Kind::Multi, &id, &payload)?;
+        self.put(id, payload);
         Ok(())
     }
 
@@ -159,9 +183,10 @@ impl Tx<'_> {
         self.check_value(&value)?;
         let slot = Slot::key(key.clone());
         self.check_slot(&slot)?;
-        let base = slot.cell(Leaf::Text);
+        let (base, payload) = (slot.cell(Leaf::Text), Payload::Value { bytes: value, expires_ms });
+        self.check_room(&base, &payload)?;
         self.clear_all_but(&slot, |id| *id == base);
-        self.put(base, Payload::Value { bytes: value, expires_ms });
+        self.put(base, payload);
         Ok(())
     }
 
@@ -176,7 +201,7 @@ impl Tx<'_> {
         let sum = now.checked_add(n).ok_or(WriteError::Overflow)?;
         let id = slot.cell(Leaf::TextCount(self.replica.actor));
         self.check_count(&slot, &id, n)?;
-        self.settle(&slot, Kind::Text)?;
+        self.settle_for(&slot, Kind::Text, &id, &NUMBER)?;
         self.count(id, n)?;
         Ok(sum)
     }
@@ -187,16 +212,17 @@ impl Tx<'_> {
         let sum = self.view().counter(slot).unwrap_or(0).checked_add(n).ok_or(WriteError::Overflow)?;
         let id = slot.cell(Leaf::Count(self.replica.actor));
         self.check_count(slot, &id, n)?;
-        self.settle(slot, Kind::Counter)?;
+        self.settle_for(slot, Kind::Counter, &id, &NUMBER)?;
         self.count(id, n)?;
         Ok(sum)
     }
 
     /// Writes a number into a register that keeps the greatest.
     pub fn put_max(&mut self, slot: &Slot, n: i64) -> Result<(), WriteError> {
-        self.settle(slot, Kind::Max)?;
+        let (id, payload) = (slot.cell(Leaf::Max), Payload::Max(n));
+        self.settle_for(slot, Kind::Max, &id, &payload)?;
         if self.view().max(slot).is_none_or(|greatest| greatest < n) {
-            self.put(slot.cell(Leaf::Max), Payload::Max(n));
+            self.put(id, payload);
         }
         Ok(())
     }
@@ -211,8 +237,9 @@ impl Tx<'_> {
             Kind::DisableWins => Leaf::DisableWins,
             other => panic!("{other} is no flag"),
         };
-        self.settle(slot, kind)?;
-        self.put(slot.cell(leaf), Payload::Flag(on));
+        let (id, payload) = (slot.cell(leaf), Payload::Flag(on));
+        self.settle_for(slot, kind, &id, &payload)?;
+        self.put(id, payload);
         Ok(())
     }
 
@@ -220,9 +247,10 @@ impl Tx<'_> {
     /// concurrent removal.
     pub fn set_add(&mut self, slot: &Slot, element: &[u8]) -> Result<bool, WriteError> {
         LimitError::check("set element bytes", element.len(), self.replica.limits().element_bytes_max)?;
-        self.settle(slot, Kind::Set)?;
+        let id = slot.cell(Leaf::Element(element));
+        self.settle_for(slot, Kind::Set, &id, &Payload::Present)?;
         let new = !self.view().set_contains(slot, element);
-        self.put(slot.cell(Leaf::Element(element)), Payload::Present);
+        self.put(id, Payload::Present);
         Ok(new)
     }
 
@@ -262,13 +290,15 @@ impl Tx<'_> {
     }
 
     /// Sets when a key ends (milliseconds since 1970), or that it does not. False when the key does not exist.
-    pub fn expire(&mut self, key: &Key, ends_ms: Option<u64>) -> bool {
+    pub fn expire(&mut self, key: &Key, ends_ms: Option<u64>) -> Result<bool, WriteError> {
         let slot = Slot::key(key.clone());
         let exists = self.view().kind(&slot).is_some();
         if exists {
-            self.put(slot.cell(Leaf::Expiry), Payload::Expires(ends_ms));
+            let (id, payload) = (slot.cell(Leaf::Expiry), Payload::Expires(ends_ms));
+            self.check_room(&id, &payload)?;
+            self.put(id, payload);
         }
-        exists
+        Ok(exists)
     }
 
     /// How many operations the batch has so far.
@@ -315,15 +345,33 @@ impl Tx<'_> {
     /// and around it (rule 7). So is a time-to-live that has outlived its key.
     fn settle(&mut self, slot: &Slot, wanted: Kind) -> Result<(), WriteError> {
         self.expect(slot, wanted)?;
-        let Some(entry) = self.replica.live.entry(&slot.key) else { return Ok(()) };
+        self.kill_hidden(slot, wanted);
+        Ok(())
+    }
+
+    /// The same for a put, if there is room for what it is about to put.
+    fn settle_for(
+        &mut self,
+        slot: &Slot,
+        wanted: Kind,
+        id: &CellId,
+        payload: &Payload,
+    ) -> Result<(), WriteError> {
+        self.expect(slot, wanted)?;
+        self.check_room(id, payload)?;
+        self.kill_hidden(slot, wanted);
+        Ok(())
+    }
+
+    fn kill_hidden(&mut self, slot: &Slot, wanted: Kind) {
+        let Some(entry) = self.replica.live.entry(&slot.key) else { return };
         let expired = entry.end_ms(self.replica.live.ties()).is_some_and(|end| end <= self.wall_ms);
         if expired || (entry.has_expiry() && !entry.exists()) {
             self.clear_all_but(&Slot::key(slot.key.clone()), |_| false);
-            return Ok(());
+            return;
         }
         around(slot).for_each(|outer| self.settle_here(&outer, Kind::Map));
         self.settle_here(slot, wanted);
-        Ok(())
     }
 
     fn settle_here(&mut self, slot: &Slot, wanted: Kind) {

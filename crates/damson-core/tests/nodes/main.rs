@@ -10,3 +10,4 @@ mod links;
 mod lost;
 mod majority;
 mod malformed;
+mod memory;

@@ -47,7 +47,7 @@ fn a_plain_set_kills_the_time_to_live_of_the_key() {
     let mut cluster = Cluster::new(2);
     let soon = cluster.wall_ms + 100;
     cluster.write(0, |tx| tx.set_text(&k(), "1".into(), None));
-    cluster.write(0, |tx| assert!(tx.expire(&k(), Some(soon))));
+    cluster.write(0, |tx| assert!(tx.expire(&k(), Some(soon)).unwrap()));
     cluster.heal().unwrap();
     assert_eq!(cluster.view(1).ends_ms(&k()), Some(Some(soon)));
     cluster.write(1, |tx| tx.set_text(&k(), "2".into(), None));
@@ -78,7 +78,7 @@ fn persist_takes_the_time_to_live_away() {
     let soon = cluster.wall_ms + 100;
     cluster.write(0, |tx| tx.set_text(&k(), "1".into(), Some(soon)));
     cluster.heal().unwrap();
-    cluster.write(1, |tx| assert!(tx.expire(&k(), None)));
+    cluster.write(1, |tx| assert!(tx.expire(&k(), None).unwrap()));
     cluster.heal().unwrap();
     cluster.wall_ms = soon + 1;
     assert_eq!(shown(&cluster, 0), Some("1".into()));
@@ -87,7 +87,7 @@ fn persist_takes_the_time_to_live_away() {
 #[test]
 fn a_key_that_does_not_exist_cannot_be_given_a_time_to_live() {
     let mut cluster = Cluster::new(1);
-    assert_eq!(cluster.transact(0, |tx| tx.expire(&k(), Some(7))), (false, None));
+    assert_eq!(cluster.transact(0, |tx| tx.expire(&k(), Some(7))), (Ok(false), None));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn ended_keys_are_killed_in_one_batch_and_leave_nothing() {
     let soon = cluster.wall_ms + 100;
     cluster.write(0, |tx| tx.set_text(&k(), "1".into(), Some(soon)));
     cluster.write(0, |tx| tx.set_add(&key("set"), b"a"));
-    cluster.write(0, |tx| assert!(tx.expire(&"set".into(), Some(soon))));
+    cluster.write(0, |tx| assert!(tx.expire(&"set".into(), Some(soon)).unwrap()));
     cluster.heal().unwrap();
     assert_eq!(cluster.replica(1).next_end_ms(), Some(soon));
     assert!(cluster.reap(1).is_none(), "nothing has ended yet");
@@ -126,7 +126,7 @@ fn what_is_written_after_a_delete_does_not_inherit_a_time_to_live_set_meanwhile(
     cluster.write(0, |tx| tx.set_add(&key("k"), b"a"));
     cluster.heal().unwrap();
     cluster.write(0, |tx| tx.remove(&key("k")));
-    cluster.write(1, |tx| assert!(tx.expire(&k(), Some(soon))));
+    cluster.write(1, |tx| assert!(tx.expire(&k(), Some(soon)).unwrap()));
     cluster.heal().unwrap();
     assert_eq!(cluster.view(0).kind(&key("k")), None);
     cluster.write(0, |tx| tx.set_add(&key("k"), b"b"));
@@ -140,7 +140,7 @@ fn an_element_of_an_ended_set_is_not_there_to_be_removed() {
     let mut cluster = Cluster::new(1);
     let soon = cluster.wall_ms + 100;
     cluster.write(0, |tx| tx.set_add(&key("k"), b"a"));
-    cluster.write(0, |tx| assert!(tx.expire(&k(), Some(soon))));
+    cluster.write(0, |tx| assert!(tx.expire(&k(), Some(soon)).unwrap()));
     cluster.wall_ms = soon;
     assert_eq!(cluster.transact(0, |tx| tx.set_remove(&key("k"), b"a")).0, Ok(false));
 }

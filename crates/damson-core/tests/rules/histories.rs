@@ -9,6 +9,7 @@ use damson_crdt::{Batch, Context, Rule, Rules};
 
 use super::cluster::{Cluster, Transfer};
 use super::dice::{Dice, seeds};
+use super::memory::check_count;
 use super::oracle::{Oracle, Part};
 use super::picture::{contents, numbers_agree};
 use super::restarts;
@@ -302,6 +303,7 @@ impl History {
         if let Some((dot, _)) = replica.dots().find(|(dot, _)| !replica.context().contains(*dot)) {
             return Err(format!("{dot:?} is alive outside the context"));
         }
+        check_count(&self.cluster, at)?;
         self.oracle.check_closed(replica.context())?;
         let alive = self.oracle.alive(replica.context());
         if !replica

@@ -67,10 +67,7 @@ impl Write {
                 tx.remove(slot);
                 Ok(())
             }
-            Self::Expire(slot, ends) => {
-                tx.expire(&slot.key, *ends);
-                Ok(())
-            }
+            Self::Expire(slot, ends) => tx.expire(&slot.key, *ends).map(drop),
         }
     }
 

@@ -26,7 +26,7 @@ fn get(session: &Session, patterns: Args<'_>, reply: &mut Reply<'_>) -> Outcome 
         ("appendonly", "no".to_string()),
         ("databases", crate::front::DATABASES.to_string()),
         ("maxclients", limits.clients_max.to_string()),
-        ("maxmemory", "0".into()),
+        ("maxmemory", session.front.node.memory().limit_bytes.unwrap_or(0).to_string()),
         ("maxmemory-policy", "noeviction".into()),
         ("proto-max-bulk-len", limits.parse.bulk_bytes_max.to_string()),
         ("save", String::new()),

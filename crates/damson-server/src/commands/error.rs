@@ -39,6 +39,9 @@ pub(crate) enum CommandError {
     /// The scope is not hosted here, or there are too many scopes, or the node has stopped.
     #[error("ERR {0}")]
     Unavailable(WriteError),
+    /// The state is at its limit of memory, and this would add to it.
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
     /// The disk has failed. Writes before this may be visible here and on other nodes.
     #[error("MISCONF storage has failed, so writes are not acknowledged: {cause}")]
     Storage { cause: String },
@@ -49,7 +52,7 @@ const ECHO_BYTES_MAX: usize = 128;
 
 impl CommandError {
     /// All that [`CommandError::kind`] returns.
-    pub const KINDS: [&'static str; 9] = [
+    pub const KINDS: [&'static str; 10] = [
         "unknown_command",
         "arity",
         "wrong_type",
@@ -58,6 +61,7 @@ impl CommandError {
         "argument",
         "limit",
         "unavailable",
+        "out_of_memory",
         "storage",
     ];
 
@@ -72,6 +76,7 @@ impl CommandError {
             Self::ExpireTime { .. } | Self::Argument(_) => "argument",
             Self::Limit(_) | Self::Pattern => "limit",
             Self::Unavailable(_) => "unavailable",
+            Self::OutOfMemory => "out_of_memory",
             Self::Storage { .. } => "storage",
         }
     }
@@ -106,6 +111,7 @@ impl From<WriteError> for CommandError {
             WriteError::Limit(limit) => Self::Limit(limit),
             WriteError::NotInteger => Self::NotInteger,
             WriteError::Overflow => Self::Overflow,
+            WriteError::OutOfMemory { .. } => Self::OutOfMemory,
             WriteError::Storage { cause } => Self::Storage { cause },
             other => Self::Unavailable(other),
         }

@@ -69,7 +69,7 @@ fn set_end(
         // It has ended already: there is nothing to wait for.
         tx.remove(&slot);
     } else if holds {
-        tx.expire(&slot.key, Some(end));
+        tx.expire(&slot.key, Some(end))?;
     }
     reply.bit(holds);
     Ok(())
@@ -79,7 +79,7 @@ fn persist(tx: &mut Tx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let key = slot(args.at(1)).key;
     let ends = matches!(tx.view().ends_ms(&key), Some(Some(_)));
     if ends {
-        tx.expire(&key, None);
+        tx.expire(&key, None)?;
     }
     reply.bit(ends);
     Ok(())

@@ -5,7 +5,7 @@ use damson::{Kind, Slot, Tx};
 
 use super::error::{CommandError, Outcome};
 use super::spec::{Command, Run};
-use super::{check_elements, expect, slot};
+use super::{admit, check_elements, expect, slot};
 use crate::resp::{Args, Reply};
 
 pub(super) const HSET: Command =
@@ -66,6 +66,7 @@ fn put(tx: &mut Tx<'_>, args: Args<'_>, command: &str) -> Result<usize, CommandE
     if fields.len() > 2 {
         // A single field is checked by the write itself.
         fields.pairs().try_for_each(|(name, _)| expect(tx.view(), &slot.field(name), Kind::Register))?;
+        admit(tx, fields)?;
     }
     let mut added = 0;
     for (name, value) in fields.pairs() {

@@ -18,6 +18,7 @@ type Section = fn(&Front, &mut String) -> std::fmt::Result;
 const SECTIONS: &[(&str, Section)] = &[
     ("Server", server),
     ("Clients", clients),
+    ("Memory", memory),
     ("Stats", stats),
     ("Replication", replication),
     ("Keyspace", keyspace),
@@ -55,6 +56,13 @@ fn server(front: &Front, out: &mut String) -> std::fmt::Result {
 
 fn clients(front: &Front, out: &mut String) -> std::fmt::Result {
     write!(out, "connected_clients:{}\r\nmaxclients:{}\r\n", front.clients.len(), front.clients.limit())
+}
+
+/// What the state holds, as it is counted; the process takes more.
+fn memory(front: &Front, out: &mut String) -> std::fmt::Result {
+    let memory = front.node.memory();
+    write!(out, "used_memory:{}\r\n", memory.used_bytes)?;
+    write!(out, "maxmemory:{}\r\nmaxmemory_policy:noeviction\r\n", memory.limit_bytes.unwrap_or(0))
 }
 
 fn stats(front: &Front, out: &mut String) -> std::fmt::Result {

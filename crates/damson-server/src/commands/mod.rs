@@ -44,7 +44,7 @@ mod ttl;
 mod type_;
 mod wait;
 
-use damson::{LimitError, Slot, View, WriteError};
+use damson::{LimitError, Slot, Tx, View, WriteError};
 
 use crate::config::FrontLimits;
 use crate::resp::Args;
@@ -73,6 +73,16 @@ fn check_elements<'a>(elements: impl Iterator<Item = &'a [u8]>) -> Result<(), Co
         LimitError::check("set element or field bytes", element.len(), limit)?;
     }
     Ok(())
+}
+
+/// About what an argument of a write takes besides itself, in bytes: docs/replication.md has the cost of entries.
+const ARGUMENT_BYTES: usize = 256;
+
+/// A command of several writes is refused for memory as a whole, or not at all: even one that would only overwrite, as in
+/// Redis. A command of one write does not need this, and is decided on exactly.
+fn admit(tx: &mut Tx<'_>, args: Args<'_>) -> Outcome {
+    let bytes: usize = args.iter().map(|arg| arg.len() + ARGUMENT_BYTES).sum();
+    Ok(tx.admit(bytes as u64)?)
 }
 
 fn slot(key: &[u8]) -> Slot {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use damson::Tx;
 
 use super::error::{CommandError, Outcome};
-use super::slot;
 use super::spec::{Command, Run};
+use super::{admit, slot};
 use crate::resp::{Args, Reply};
 
 pub(super) const MSET: Command = Command::new("mset", -3, Run::Write(mset))
@@ -39,6 +39,9 @@ fn check_pairs(args: Args<'_>, command: &str) -> Outcome {
 }
 
 fn put(tx: &mut Tx<'_>, args: Args<'_>) -> Outcome {
+    if args.len() > 3 {
+        admit(tx, args.from(1))?;
+    }
     for (key, value) in args.from(1).pairs() {
         tx.set_text(&slot(key).key, Bytes::copy_from_slice(value), None)?;
     }

@@ -4,7 +4,7 @@ use damson::{Kind, Tx};
 
 use super::error::Outcome;
 use super::spec::{Command, Run};
-use super::{check_elements, expect, slot};
+use super::{admit, check_elements, expect, slot};
 use crate::resp::{Args, Reply};
 
 pub(super) const SADD: Command =
@@ -17,6 +17,9 @@ fn sadd(tx: &mut Tx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let elements = args.from(2);
     check_elements(elements.iter())?;
     expect(tx.view(), &slot, Kind::Set)?;
+    if elements.len() > 1 {
+        admit(tx, elements)?;
+    }
     let mut added = 0;
     for element in elements.iter() {
         added += usize::from(tx.set_add(&slot, element)?);

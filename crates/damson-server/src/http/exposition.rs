@@ -106,8 +106,8 @@ impl Page {
         let suspect = readiness == Readiness::ClockSuspect;
         self.gauge(
             "damson_ready",
-            "1 when the node may serve.",
-            &[(&[], (readiness == Readiness::Ready).into())],
+            "1 when the node may serve, and takes writes that add.",
+            &[(&[], super::health::reason(&front.node).is_none().into())],
         );
         self.gauge(
             "damson_storage_failed",
@@ -119,6 +119,7 @@ impl Page {
             "1 when the clock is far from most neighbours'.",
             &[(&[], suspect.into())],
         );
+        self.memory(front);
         let counters = front.node.counters();
         let sync = counters.sync;
         self.counter("damson_sync_rounds_total", "Rounds of anti-entropy begun.", &[(&[], sync.rounds)]);
@@ -162,6 +163,16 @@ impl Page {
         );
     }
 
+    fn memory(&self, front: &Front) {
+        let memory = front.node.memory();
+        let used = [(&[][..], memory.used_bytes)];
+        self.gauge("damson_memory_used_bytes", "What all scopes hold in memory, as it is counted.", &used);
+        if let Some(limit) = memory.limit_bytes {
+            let help = "From where on local writes that add are refused; absent without a limit.";
+            self.gauge("damson_memory_limit_bytes", help, &[(&[], limit)]);
+        }
+    }
+
     fn members(&self, front: &Front) {
         let members = front.node.members();
         for state in [MemberState::Alive, MemberState::Suspect, MemberState::Dead, MemberState::Left] {
@@ -182,7 +193,25 @@ impl Page {
             self.gauge("damson_actors", "Actors in the context.", &one(scope.actors as u64));
             self.gauge("damson_removals", "Removals remembered.", &one(scope.removals as u64));
             self.gauge("damson_waiting", "Batches that wait for what they kill.", &one(scope.waiting as u64));
+            let memory = scope.memory;
+            self.gauge(
+                "damson_scope_memory_used_bytes",
+                "What the scope holds in memory.",
+                &one(memory.used_bytes),
+            );
+            if let Some(limit) = memory.limit_bytes {
+                self.gauge(
+                    "damson_scope_memory_limit_bytes",
+                    "The limit of the scope, if there is one.",
+                    &one(limit),
+                );
+            }
             let counters = scope.counters;
+            self.counter(
+                "damson_out_of_memory_total",
+                "Local writes refused at a limit of memory.",
+                &one(counters.out_of_memory),
+            );
             self.counter("damson_written_total", "Local batches.", &one(counters.written));
             self.counter("damson_applied_total", "New batches from peers.", &one(counters.applied));
             self.counter("damson_duplicates_total", "Known batches from peers.", &one(counters.duplicates));

@@ -45,6 +45,7 @@ fn router(front: Arc<Front>) -> Router {
     Router::new()
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
+        .route("/readyz/reads", get(health::ready_for_reads))
         .route("/metrics", get(exposition::metrics))
         .route("/v1/status", get(status::status))
         .route("/v1/members", get(members::list))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use damson::{Node, ScopeInfo, Status};
+use damson::{MemoryUse, Node, ScopeInfo, Status};
 use serde::Serialize;
 
 use super::health::reason;
@@ -29,11 +29,20 @@ pub(super) struct StatusBody {
     /// Equal on nodes that agree.
     digest: String,
     keys: usize,
+    memory: MemoryBody,
     clients: usize,
     wall_ms: u64,
     uptime_ms: u64,
     scopes: Vec<ScopeBody>,
     totals: Totals,
+}
+
+#[derive(Serialize)]
+struct MemoryBody {
+    used_bytes: u64,
+    limit_bytes: Option<u64>,
+    /// `fine`, `short` from nine tenths of the limit on, `full` from 99 hundredths on.
+    level: &'static str,
 }
 
 #[derive(Serialize)]
@@ -45,6 +54,7 @@ struct ScopeBody {
     actors: usize,
     removals: usize,
     waiting: usize,
+    memory: MemoryBody,
     digest: String,
     conflicts: u64,
 }
@@ -80,13 +90,12 @@ pub(super) async fn status(State(front): State<Arc<Front>>) -> Json<StatusBody> 
         http: front.http_address.map(|address| address.to_string()),
         clients: front.clients.len(),
         uptime_ms: u64::try_from(front.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        ..StatusBody::of(status)
+        ..StatusBody::of(status, reason(&front.node))
     })
 }
 
 impl StatusBody {
-    fn of(status: Status) -> Self {
-        let reason = reason(&status.readiness);
+    fn of(status: Status, reason: Option<String>) -> Self {
         Self {
             name: status.name,
             id: status.id.to_string(),
@@ -102,6 +111,7 @@ impl StatusBody {
             links: status.links,
             digest: status.digest.to_string(),
             keys: status.keys,
+            memory: MemoryBody::of(status.memory),
             clients: 0,
             wall_ms: status.wall_ms,
             uptime_ms: 0,
@@ -121,9 +131,17 @@ impl ScopeBody {
             actors: scope.actors,
             removals: scope.removals,
             waiting: scope.waiting,
+            memory: MemoryBody::of(scope.memory),
             digest: scope.digest.to_string(),
             conflicts: scope.counters.conflicts,
         }
+    }
+}
+
+impl MemoryBody {
+    fn of(memory: MemoryUse) -> Self {
+        let MemoryUse { used_bytes, limit_bytes } = memory;
+        Self { used_bytes, limit_bytes, level: memory.level().name() }
     }
 }
 

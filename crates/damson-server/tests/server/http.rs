@@ -10,14 +10,14 @@ use tokio::net::TcpStream;
 use crate::client::Host;
 
 /// Status code, headers and body of an answer.
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     head: String,
-    body: String,
+    pub body: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("the body is JSON")
     }
 }
@@ -33,7 +33,7 @@ async fn request(address: SocketAddr, line: &str, headers: &str) -> Answer {
     Answer { status, head: head.to_ascii_lowercase(), body: body.into() }
 }
 
-async fn get(server: &Server, path: &str) -> Answer {
+pub async fn get(server: &Server, path: &str) -> Answer {
     request(server.http_address().unwrap(), &format!("GET {path}"), "Host: localhost").await
 }
 

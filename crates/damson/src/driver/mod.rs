@@ -358,6 +358,11 @@ fn log(event: &Event) {
         Event::FutureTime { peer, ahead_ms } => {
             tracing::warn!(%peer, ahead_ms, "a write from the far future")
         }
+        Event::Memory { scope, level, memory } => {
+            let (of, level) = (scope.as_ref().map_or("node", |scope| scope.as_str()), level.name());
+            let (used_bytes, limit_bytes) = (memory.used_bytes, memory.limit_bytes.unwrap_or(u64::MAX));
+            tracing::warn!(of, level, used_bytes, limit_bytes, "memory");
+        }
         Event::ClockSuspect(true) => tracing::error!("our clock is far from those of most neighbours"),
         other => tracing::info!(?other, "event"),
     }

@@ -2,12 +2,14 @@
 
 mod cluster;
 mod engine;
+mod memory;
 mod sync;
 
 use clap::Subcommand;
 
 pub use cluster::{BenchCluster, SyncWhen};
 pub use engine::{BenchEngine, Hold};
+pub use memory::BenchMemory;
 pub use sync::BenchSync;
 
 #[derive(Debug, Subcommand)]
@@ -16,6 +18,10 @@ pub enum BenchCommand {
     ///
     /// --help says what each figure means.
     Engine(BenchEngine),
+    /// What entries of each type take in memory: as a node counts it, and as a process grows.
+    ///
+    /// Exit status 1 when the two differ by more than --off hundredths. --help says what each figure means.
+    Memory(BenchMemory),
     /// Two nodes in memory that differ in some keys: what anti-entropy sends until they are equal, and what that costs.
     ///
     /// Exit status 1 when another path was taken than was asked for. --help says what each figure means.

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 
 use damson_crdt::{Actor, Dot, DotRange};
 
+use super::cost;
+
 /// All live dots.
 #[derive(Debug, Default)]
 pub(in crate::replica) struct DotIndex {
     authors: BTreeMap<Actor, Pages>,
     len: usize,
+    pages: usize,
 }
 
 type Pages = BTreeMap<u64, Box<Page>>;
@@ -30,6 +33,12 @@ impl DotIndex {
         self.len
     }
 
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let page = cost::allocated(size_of::<Page>()) + cost::in_tree(size_of::<(u64, Box<Page>)>());
+        self.pages as u64 * page
+    }
+
     /// Reads what an insertion or a removal reads.
     pub fn look_at(&self, dot: Dot) -> u64 {
         let page = self.authors.get(&dot.actor).and_then(|pages| pages.get(&(dot.seq / PAGE)));
@@ -39,7 +48,11 @@ impl DotIndex {
     /// A dot came alive in the key at this place.
     pub fn insert(&mut self, dot: Dot, place: u32) {
         let page = self.authors.entry(dot.actor).or_default().entry(dot.seq / PAGE);
-        let page = page.or_insert_with(|| Box::new(Page { places: [0; PAGE as usize], alive: 0 }));
+        let pages = &mut self.pages;
+        let page = page.or_insert_with(|| {
+            *pages += 1;
+            Box::new(Page { places: [0; PAGE as usize], alive: 0 })
+        });
         let at = &mut page.places[(dot.seq % PAGE) as usize];
         page.alive += u32::from(*at == 0);
         self.len += usize::from(*at == 0);
@@ -59,6 +72,7 @@ impl DotIndex {
         self.len -= 1;
         if page.alive == 0 {
             pages.remove(&(dot.seq / PAGE));
+            self.pages -= 1;
             if pages.is_empty() {
                 self.authors.remove(&dot.actor);
             }
@@ -113,12 +127,13 @@ mod tests {
                 model.remove(&dot);
             }
             assert_eq!(index.len(), model.len());
+            assert_eq!(index.pages, index.authors.values().map(BTreeMap::len).sum::<usize>());
         }
         assert!(index.all().eq(model.iter().map(|(dot, place)| (*dot, *place))));
         let range = DotRange { actor: actor(1), first: 33, last: 128 };
         let expected = model.range(Dot::new(actor(1), 33)..=Dot::new(actor(1), 128));
         assert!(index.in_range(range).eq(expected.map(|(dot, place)| (*dot, *place))));
         model.keys().for_each(|dot| index.remove(*dot));
-        assert!(index.authors.is_empty() && index.len() == 0);
+        assert!(index.authors.is_empty() && index.len() == 0 && index.bytes() == 0);
     }
 }

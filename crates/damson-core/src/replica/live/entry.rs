@@ -4,7 +4,7 @@ use std::collections::btree_map::{BTreeMap, Range};
 
 use damson_crdt::{Cell, Dot, Kind, Leaf, LiveDot, Path, Payload, Rule};
 
-use super::Ties;
+use super::{Ties, cost};
 
 /// The cells of one key. Most keys have one cell, which needs no tree.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(in crate::replica) struct Cells {
     path_of: BTreeMap<Dot, Path>,
     /// Cells that are not simply a register in a field: when there are none, fields and cells are equally many.
     nested: usize,
+    /// What paths and cells hold, in bytes.
+    held: u64,
 }
 
 impl Entry {
@@ -184,6 +186,47 @@ impl Entry {
         }
     }
 
+    /// Memory that the cells take, in bytes.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::One(path, cell) => cost::path(path) + cost::cell(cell),
+            Self::Many(cells) => cells.frame_bytes(0) + cells.held,
+        }
+    }
+
+    /// What a cell holds has changed.
+    pub fn recount(&mut self, before: u64, now: u64) {
+        if let Self::Many(cells) = self {
+            cells.held = cells.held - before + now;
+        }
+    }
+
+    /// By how much the cells grow when a cell comes to hold one dot with a payload, in bytes.
+    pub fn growth(&self, path: &Path, payload: &Payload) -> i64 {
+        let wanted = signed(cost::payload(payload));
+        let new = signed(cost::path(path)) + wanted;
+        match self {
+            Self::One(own, cell) if own == path => wanted - signed(cost::cell(cell)),
+            Self::One(..) => {
+                let two = Cells::frame_bytes_of(2, 2);
+                signed(two) + new
+            }
+            Self::Many(cells) => match cells.by_path.get(path) {
+                Some(cell) => wanted - signed(cost::cell(cell)),
+                None => signed(cells.frame_bytes(1)) - signed(cells.frame_bytes(0)) + new,
+            },
+        }
+    }
+
+    /// [`Entry::bytes`], counted anew.
+    pub fn bytes_again(&self) -> u64 {
+        let held = self.cells().map(|(path, cell)| cost::path(path) + cost::cell(cell)).sum();
+        match self {
+            Self::One(..) => held,
+            Self::Many(cells) => cells.frame_bytes(0) + held,
+        }
+    }
+
     /// Drops a cell if it is empty.
     pub fn tidy(&mut self, path: &Path) {
         if let Self::Many(cells) = self {
@@ -195,14 +238,16 @@ impl Entry {
 impl Cells {
     fn insert(&mut self, path: Path, cell: Cell) {
         self.nested += usize::from(is_nested(&path));
+        self.held += cost::path(&path) + cost::cell(&cell);
         self.path_of.extend(cell.dots().iter().map(|live| (live.dot, path.clone())));
         self.by_path.insert(path, cell);
     }
 
     fn get_or_insert(&mut self, path: &Path) -> &mut Cell {
-        let nested = &mut self.nested;
+        let (nested, held) = (&mut self.nested, &mut self.held);
         self.by_path.entry(path.clone()).or_insert_with(|| {
             *nested += usize::from(is_nested(path));
+            *held += cost::path(path);
             Cell::default()
         })
     }
@@ -228,8 +273,23 @@ impl Cells {
         if self.by_path.get(path).is_some_and(Cell::is_empty) {
             self.by_path.remove(path);
             self.nested -= usize::from(is_nested(path));
+            self.held -= cost::path(path);
         }
     }
+
+    /// The trees, with so many cells and dots more, and what they hang from.
+    fn frame_bytes(&self, more: usize) -> u64 {
+        Self::frame_bytes_of(self.by_path.len() + more, self.path_of.len() + more)
+    }
+
+    fn frame_bytes_of(cells: usize, dots: usize) -> u64 {
+        let trees = cost::tree(cells, size_of::<(Path, Cell)>()) + cost::tree(dots, size_of::<(Dot, Path)>());
+        cost::allocated(size_of::<Self>()) + trees
+    }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).expect("less than all memory")
 }
 
 /// When a key ends that has only this cell with this winner.

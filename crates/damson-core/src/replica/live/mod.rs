@@ -4,6 +4,7 @@
 //! keys and the list of keys that expire in step. Its cost does not grow with the state: a key is one look into a hash
 //! table, a dot one into the pages of its author.
 
+pub(super) mod cost;
 mod dots;
 mod entry;
 mod items;
@@ -13,12 +14,12 @@ mod table;
 use std::collections::BTreeSet;
 
 use damson_crdt::{
-    Cell, CellId, Contents, Dot, DotRange, Fingerprint, Key, Kills, LiveDot, NodeId, Rule, Rules,
+    Cell, CellId, Contents, Dot, DotRange, Fingerprint, Key, Kills, LiveDot, NodeId, Payload, Rule, Rules,
 };
 use smallvec::SmallVec;
 
 use dots::DotIndex;
-use table::{KeyTable, hash_of};
+use table::{KeyTable, hash_of, key_bytes};
 
 pub(super) use entry::Entry;
 pub(super) use items::{KEY_BITS, Toggle};
@@ -42,6 +43,8 @@ pub(super) struct Live {
     existing: usize,
     ends: BTreeSet<(u64, Key)>,
     user_bytes: u64,
+    /// Memory of keys, cells and ends.
+    bytes: u64,
     ties: Ties,
     sketch_key: sketch::Key,
     /// The first symbols of the set of live dots, once somebody has asked for them.
@@ -83,6 +86,7 @@ impl Live {
             existing: 0,
             ends: BTreeSet::new(),
             user_bytes: 0,
+            bytes: 0,
             ties,
             sketch_key,
             prefix: None,
@@ -113,6 +117,44 @@ impl Live {
     /// Bytes of values that are alive.
     pub fn user_bytes(&self) -> u64 {
         self.user_bytes
+    }
+
+    /// Memory of keys, of their cells, and of the list of those that end, in bytes.
+    pub fn cell_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The same, and the index of dots: it follows the dots that are alive, but a dot alone on a page costs as much as a
+    /// full page.
+    pub fn memory_bytes(&self) -> u64 {
+        self.bytes + self.dots.bytes()
+    }
+
+    /// [`Live::memory_bytes`], counted anew.
+    pub fn memory_bytes_again(&self) -> u64 {
+        let keys = self.keys.from(0).map(|(_, keyed)| key_bytes(&keyed.name) + keyed.entry.bytes_again());
+        let ends = self.ends.iter().map(|(_, key)| end_bytes(key));
+        let mut dots = DotIndex::default();
+        self.dots.all().for_each(|(dot, place)| dots.insert(dot, place));
+        keys.sum::<u64>() + ends.sum::<u64>() + dots.bytes()
+    }
+
+    /// By how much memory grows when a cell comes to hold one dot with a payload, in bytes; `alone` if nothing else stays at
+    /// the key.
+    pub fn growth(&self, id: &CellId, payload: &Payload, alone: bool) -> i64 {
+        let bytes = |bytes: u64| i64::try_from(bytes).expect("less than all memory");
+        let ends = matches!(
+            payload,
+            Payload::Value { expires_ms: Some(_), .. } | Payload::Expires(Some(_)) if id.path.last_if_plain().is_some()
+        );
+        let end = bytes(end_bytes(&id.key));
+        let fresh = bytes(cost::path(&id.path) + cost::payload(payload)) + if ends { end } else { 0 };
+        let Some(entry) = self.entry(&id.key) else { return bytes(key_bytes(&id.key)) + fresh };
+        let ended = if entry.end_ms(&self.ties).is_some() { end } else { 0 };
+        if alone {
+            return fresh - bytes(entry.bytes()) - ended;
+        }
+        entry.growth(&id.path, payload) + if ends { end - ended } else { 0 }
     }
 
     pub fn entry(&self, key: &Key) -> Option<&Entry> {
@@ -193,7 +235,9 @@ impl Live {
         let keyed = self.keys.at_mut(place);
         let (hash, entry) = (keyed.hash, &mut keyed.entry);
         let (existed, ended) = (entry.exists(), entry.end_ms(&ties));
+        self.bytes -= found.map_or(0, |_| key_bytes(&id.key) + entry.bytes());
         let cell = entry.cell_mut(&id.path);
+        let held = cost::cell(cell);
         let mut contents =
             |live: &LiveDot| Contents::of(&mut self.scratch, &id.key, &id.path, live, ties.rules);
         let before = |live: &LiveDot| (live.dot, contents(live), live.payload.user_bytes());
@@ -213,7 +257,8 @@ impl Live {
             self.user_bytes -= *bytes as u64;
             dead.push((*dot, *contents));
         }
-        let is_empty = cell.is_empty();
+        let (is_empty, holds) = (cell.is_empty(), cost::cell(cell));
+        entry.recount(held, holds);
         for (dot, _) in &dead {
             entry.forget(*dot);
             self.dots.remove(*dot);
@@ -228,15 +273,28 @@ impl Live {
         let (exists, ends) = (entry.exists(), entry.end_ms(&ties));
         if entry.is_empty() {
             self.keys.remove(place);
+        } else {
+            self.bytes += key_bytes(&id.key) + entry.bytes();
         }
         self.existing = self.existing + usize::from(exists) - usize::from(existed);
         if ended != ends {
-            ended.map(|end| self.ends.remove(&(end, id.key.clone())));
-            ends.map(|end| self.ends.insert((end, id.key.clone())));
+            if let Some(end) = ended {
+                self.ends.remove(&(end, id.key.clone()));
+                self.bytes -= end_bytes(&id.key);
+            }
+            if let Some(end) = ends {
+                self.ends.insert((end, id.key.clone()));
+                self.bytes += end_bytes(&id.key);
+            }
         }
         born.iter().chain(&dead).for_each(|(_, contents)| self.toggle(hash, *contents));
         if self.scratch.capacity() > SCRATCH_BYTES_MAX {
             self.scratch = Vec::new();
         }
     }
+}
+
+/// Memory of a key in the list of those that end.
+fn end_bytes(key: &[u8]) -> u64 {
+    cost::in_tree(size_of::<(u64, Key)>()) + cost::shared(key.len())
 }

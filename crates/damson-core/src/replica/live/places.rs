@@ -5,6 +5,11 @@
 
 use super::table::Keyed;
 
+/// What a key takes of a page that is full, in bytes.
+pub(super) fn share_bytes() -> u64 {
+    (super::cost::allocated(size_of::<Page>()) + size_of::<Option<Box<Page>>>() as u64) / PAGE as u64
+}
+
 /// All places.
 #[derive(Debug, Default)]
 pub(super) struct Places {

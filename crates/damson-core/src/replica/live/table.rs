@@ -7,8 +7,9 @@
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::cost;
 use super::entry::Entry;
-use super::places::Places;
+use super::places::{Places, share_bytes};
 
 /// All keys.
 #[derive(Debug, Default)]
@@ -30,7 +31,9 @@ pub(in crate::replica) struct Keyed {
 }
 
 /// Names are short: most need no memory of their own, and no further look.
-type Name = SmallVec<[u8; 24]>;
+type Name = SmallVec<[u8; NAME_BYTES]>;
+
+const NAME_BYTES: usize = 24;
 
 /// The least number of homes.
 const BITS_MIN: u32 = 3;
@@ -38,6 +41,11 @@ const BITS_MIN: u32 = 3;
 /// The hash of a key's name, by which keys are in order.
 pub(in crate::replica) fn hash_of(name: &[u8]) -> u64 {
     xxh3_64(name)
+}
+
+/// Memory that a key takes without its cells, in bytes.
+pub(in crate::replica) fn key_bytes(name: &[u8]) -> u64 {
+    cost::key(name, NAME_BYTES, share_bytes())
 }
 
 impl KeyTable {

@@ -18,6 +18,7 @@ mod run;
 use super::Elapsed;
 
 pub use held::{Held, Side, hold};
+pub(super) use replica::{ACTOR, WALL_MS};
 pub use report::EngineReport;
 
 /// What is measured.
