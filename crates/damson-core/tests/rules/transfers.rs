@@ -115,6 +115,31 @@ fn a_receiver_below_the_floor_compares_or_takes_everything() {
     assert!(!cluster.view(1).set_contains(&key("set"), b"a"));
 }
 
+/// Both send to each other at once. What a peer has brought is not sent back to it, but where its key was cleared: what is
+/// not sent of such a key is empty.
+#[test]
+fn what_the_receiver_brought_survives_a_clear_that_it_is_told_of() {
+    for parts_before in 0..3 {
+        let mut cluster = Cluster::new(2);
+        let set = key("set");
+        cluster.write(0, |tx| (tx.set_add(&set, b"old"), tx.set_add(&set, b"older")));
+        cluster.pull(1, 0, 4_096).unwrap();
+        cluster.write(0, |tx| assert!(tx.remove(&set)));
+        cluster.write(0, |tx| tx.set_add(&key("other"), b"x"));
+        cluster.write(1, |tx| tx.set_add(&set, b"new"));
+        let mut slow = Some(cluster.open(1, 0));
+        for _ in 0..parts_before {
+            slow = cluster.step(slow.expect("a cell, a clear and a removal"), 1).unwrap();
+        }
+        cluster.pull(0, 1, 4_096).unwrap();
+        while let Some(transfer) = slow {
+            slow = cluster.step(transfer, 1).unwrap();
+        }
+        assert!(cluster.view(1).set_contains(&set, b"new"), "nobody has removed it");
+        cluster.check_equal(0, 1).unwrap();
+    }
+}
+
 /// The source learns from a third what the receiver holds and it does not, while it sends.
 fn removal_passed_on(forgotten: bool, remove: impl Fn(&mut damson_core::replica::Tx<'_>)) {
     let mut cluster = Cluster::new(3);

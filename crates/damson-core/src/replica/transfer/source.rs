@@ -26,7 +26,7 @@ pub(in crate::replica) struct Outbound {
     /// How many differences there seem to be before any symbol is sent.
     pub hint: Option<u64>,
     pub todo: BTreeSet<CellId>,
-    /// The hashes of cells that were sent, while only some are.
+    /// The hashes of cells and of cleared keys that were sent, while only some are.
     sent: BTreeSet<u64>,
     cleared: BTreeSet<Key>,
     /// Removals still to be told, those that come meanwhile included. One that the log forgets meanwhile is below the
@@ -61,11 +61,16 @@ impl Outbound {
         }
     }
 
-    /// The receiver has brought these cells itself, and these removals. It need not be told of them, unless they are
-    /// something else here, or an older version of them was sent.
+    /// The receiver has brought these cells itself. It need not be told of them, unless they are something else here, or an
+    /// older version of them was sent, or it is told that their key was cleared: what is not sent then is empty.
     pub fn brought_back(&mut self, inbound: &super::Inbound, differing: &BTreeSet<CellId>) {
-        let older = inbound.staged.keys().filter(|id| self.sent.contains(&hash_of(id)));
-        self.todo.extend(older.chain(differing).cloned());
+        let is_told = |id: &&CellId| {
+            let of_key = xxh3_64(&id.key);
+            self.sent.contains(&hash_of(id)) || self.sent.contains(&of_key) || self.cleared.contains(&id.key)
+        };
+        let told: Vec<CellId> = inbound.staged.keys().filter(is_told).cloned().collect();
+        self.todo.extend(told);
+        self.todo.extend(differing.iter().cloned());
     }
 
     /// The receiver knows these removals.
@@ -129,6 +134,7 @@ impl Replica {
             && let Some(key) = outbound.cleared.pop_first()
         {
             bytes += key.len();
+            outbound.sent.insert(xxh3_64(&key));
             chunk.cleared.push(key);
         }
         while bytes < bytes_max
