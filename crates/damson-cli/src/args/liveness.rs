@@ -11,8 +11,9 @@ use super::overlay::delays;
 pub const DEFINITIONS: &str = "\
 THE EXPERIMENT
   Node i starts after i ms; all but the first have the first for their contact. All is on, with its defaults: roster,
-  overlay, broadcast, anti-entropy, probes. Once all rosters show all as alive, or 120 s after the last start
-  (settled is false then), the measured time begins. All in virtual time. A link's delay is drawn once for each pair.
+  overlay, broadcast, anti-entropy, probes. Once all rosters show all as alive the first node writes the --keys, with
+  names of 16 bytes and values of 64. Once all nodes hold them the measured time begins; 120 s after the last start,
+  and after the last key, it begins in any case (settled is false then). All in virtual time. A link's delay is drawn once for each pair.
 
 CRASHES
   The --kill nodes crash at random instants of the measured time, but not in its last 30 s. With --detect silent
@@ -66,6 +67,9 @@ pub struct SimLiveness {
     /// Nodes that run a hundred times slower; --help says how.
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub starve: usize,
+    /// Keys that all nodes hold before the measured time begins.
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub keys: usize,
     /// The delays of links, in milliseconds: from..to, or one for all.
     #[arg(long, value_name = "A..B", value_parser = delays, default_value = "1..1")]
     pub delay_ms: (u64, u64),
@@ -88,6 +92,7 @@ impl SimLiveness {
             kill: self.kill,
             detect: self.detect,
             starve: self.starve,
+            keys: self.keys,
             delay_us: self.delay_ms,
         }
     }

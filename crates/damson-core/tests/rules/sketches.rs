@@ -147,7 +147,7 @@ fn what_came_meanwhile_is_not_taken_for_the_sources() {
         }
     });
     assert_eq!(told.unwrap().extent, Some(Extent::Differing));
-    assert!(!cluster.view(0).register(&key("late")).is_some(), "it was removed, and that is covered");
+    assert!(cluster.view(0).register(&key("late")).is_none(), "it was removed, and that is covered");
     pull(&mut cluster, 1, 0, Some(7));
     cluster.check_equal(0, 1).unwrap();
 }

@@ -1,7 +1,10 @@
 //! The course of the experiment: nodes join, settle, and are watched while some crash and some starve.
 
+use bytes::Bytes;
 use damson_core::membership::{Member, MemberState};
 use damson_core::node::{Config, Node};
+use damson_core::replica::{Slot, Tx};
+use damson_core::scope::ScopeName;
 use damson_core::time::Time;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -20,6 +23,9 @@ const QUIET_US: u64 = 30_000_000;
 /// A dial to a machine without power has failed after this time: the default of the TCP transport.
 const DIAL_TIMEOUT_US: u64 = 5_000_000;
 const SECOND_US: u64 = 1_000_000;
+/// Keys are written so many at a time, with this pause.
+const KEYS_AT_ONCE: usize = 1_000;
+const FILL_PAUSE_US: u64 = 20_000;
 
 struct Course<'a> {
     options: &'a LivenessOptions,
@@ -38,7 +44,7 @@ struct Fates {
 pub(crate) fn play(options: &LivenessOptions, progress: &mut dyn FnMut(SwarmProgress)) -> Evidence {
     let mut course = Course::new(options, progress);
     course.join();
-    let settled = course.settle();
+    let settled = course.settle() && course.fill();
     let (begun, before) = (course.world.now, course.world.traffic.clone());
     let at_start = not_alive(&course.world, options.seed);
     let fates = course.draw();
@@ -90,6 +96,30 @@ impl<'a> Course<'a> {
             }
         }
         false
+    }
+
+    /// The first node writes all keys; false when not all nodes had them in time.
+    fn fill(&mut self) -> bool {
+        let scope: ScopeName = "default".parse().expect("a sound name");
+        for from in (0..self.options.keys).step_by(KEYS_AT_ONCE) {
+            let keys = from..self.options.keys.min(from + KEYS_AT_ONCE);
+            let put = |tx: &mut Tx<'_>| {
+                keys.clone().try_for_each(|n| {
+                    let slot = Slot::key(format!("{n:016}").into_bytes());
+                    tx.put_register(&slot, Bytes::from_static(&[b'v'; 64]), None)
+                })
+            };
+            let written = self.world.call(0, |node, now, fx| node.write(&scope, now, fx, put).is_ok());
+            assert_eq!(written, Some(true), "within all limits");
+            self.run_until("fill", Time(self.world.now.0 + FILL_PAUSE_US));
+        }
+        (0..SETTLE_S_MAX).any(|_| {
+            let all = all_equal(&self.world);
+            if !all {
+                self.run_until("fill", Time(self.world.now.0 + SECOND_US));
+            }
+            all
+        })
     }
 
     fn draw(&mut self) -> Fates {
@@ -148,6 +178,13 @@ impl<'a> Course<'a> {
 
 fn measured_us(options: &LivenessOptions) -> u64 {
     options.minutes * 60 * SECOND_US
+}
+
+/// Do all living nodes hold the same keys?
+fn all_equal(world: &World) -> bool {
+    let mut digests = world.living().filter_map(|at| world.node(at)).map(Node::digest);
+    let first = digests.next();
+    digests.all(|digest| Some(digest) == first)
 }
 
 /// Does each living node see each node alive?

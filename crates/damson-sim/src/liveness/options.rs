@@ -31,12 +31,16 @@ pub struct LivenessOptions {
     pub detect: CrashNotice,
     /// Nodes that starve through all of it. Default 0.
     pub starve: usize,
+    /// Keys that all nodes hold before the measured time begins, with names of 16 bytes and values of 64. Default 0.
+    pub keys: usize,
     /// The shortest and the longest delay of a link, in microseconds; each pair of nodes has one for good. Default 1 ms.
     pub delay_us: (u64, u64),
 }
 
 /// The rosters of more nodes than this would not fit into memory.
 const NODES_MAX: usize = 2_000;
+/// Keys at all nodes together: about 6 GB.
+const ENTRIES_MAX: usize = 20_000_000;
 /// A day.
 const MINUTES_MAX: u64 = 1_440;
 
@@ -50,6 +54,7 @@ impl Default for LivenessOptions {
             kill: 1,
             detect: CrashNotice::Silent,
             starve: 0,
+            keys: 0,
             delay_us: (1_000, 1_000),
         }
     }
@@ -58,12 +63,21 @@ impl Default for LivenessOptions {
 impl LivenessOptions {
     /// The command that runs the same again.
     pub fn command(&self) -> String {
-        let Self { nodes, seed, loss_pct, minutes, kill, detect, starve, delay_us: (shortest, longest) } =
-            self;
+        let Self {
+            nodes,
+            seed,
+            loss_pct,
+            minutes,
+            kill,
+            detect,
+            starve,
+            keys,
+            delay_us: (shortest, longest),
+        } = self;
         let (shortest, longest) = (*shortest as f64 / 1e3, *longest as f64 / 1e3);
         format!(
             "damson sim liveness --nodes {nodes} --seed {seed} --loss {loss_pct} --minutes {minutes} --kill {kill} \
-             --detect {detect} --starve {starve} --delay-ms {shortest}..{longest}"
+             --detect {detect} --starve {starve} --keys {keys} --delay-ms {shortest}..{longest}"
         )
     }
 
@@ -76,6 +90,10 @@ impl LivenessOptions {
             () if kill.saturating_add(starve) > nodes - 2 => Err(format!(
                 "{kill} nodes to kill and {starve} to starve of {nodes}: 2 must be left; kill or starve fewer, or begin \
                  with more"
+            )),
+            () if self.keys.saturating_mul(nodes) > ENTRIES_MAX => Err(format!(
+                "{} keys at {nodes} nodes: at most {ENTRIES_MAX} entries in all fit into memory; fewer keys or fewer nodes",
+                self.keys
             )),
             () if minutes == 0 => Err("0 minutes: nothing would be measured; give at least 1".into()),
             () if minutes > MINUTES_MAX => Err(format!("{minutes} minutes: at most {MINUTES_MAX}, a day")),
@@ -128,6 +146,7 @@ mod tests {
             (refused(|o| o.nodes = 1), "at least 2"),
             (refused(|o| o.nodes = 1_000_000), "at most 2000"),
             (refused(|o| (o.nodes, o.kill, o.starve) = (10, 5, 4)), "2 must be left"),
+            (refused(|o| o.keys = 20_001), "fit into memory"),
             (refused(|o| (o.kill, o.starve) = (usize::MAX, 1)), "2 must be left"),
             (refused(|o| o.minutes = 0), "at least 1"),
             (refused(|o| o.minutes = 100_000), "at most 1440"),

@@ -22,6 +22,8 @@ pub struct LivenessReport {
     pub detect: String,
     /// Nodes that starved.
     pub starved: usize,
+    /// Keys that all nodes held.
+    pub keys: usize,
     /// The shortest and the longest delay of a link, in milliseconds.
     pub delay_ms: (f64, f64),
 
@@ -95,6 +97,7 @@ pub(crate) fn report(evidence: &Evidence, figures: &Figures) -> LivenessReport {
         killed: evidence.crashes.len(),
         detect: options.detect.to_string(),
         starved: evidence.starved.len(),
+        keys: evidence.options.keys,
         delay_ms: (options.delay_us.0 as f64 / 1e3, options.delay_us.1 as f64 / 1e3),
         settled: evidence.settled,
         false_deaths: figures.false_deaths,
