@@ -12,7 +12,7 @@ use crate::replica::{Extent, Followers, Inbound, Last, Replica, ReplicaConfig, S
 use crate::scope::ScopeName;
 use crate::sync::{Opened, Scopes, Staged};
 use crate::wire::{
-    ScopeDigest, decode_ask, decode_chunk, decode_request, encode_ask, encode_chunk, encode_request,
+    ScopeDigest, decode_chunk, decode_demand, decode_request, encode_chunk, encode_demand, encode_request,
 };
 
 /// Authors of whom a transfer may bring something that is announced.
@@ -221,12 +221,18 @@ impl Scopes for ScopeTable {
         })
     }
 
-    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize, ask: &[u8]) -> Option<(Vec<u8>, bool)> {
-        let Ok(ask) = decode_ask(ask) else {
+    fn chunk(
+        &mut self,
+        scope: &ScopeName,
+        id: u64,
+        bytes_max: usize,
+        demand: &[u8],
+    ) -> Option<(Vec<u8>, bool)> {
+        let Ok(demand) = decode_demand(demand) else {
             self.refused += 1;
             return None;
         };
-        let chunk = self.replicas.get_mut(scope)?.next_chunk(id, bytes_max, ask.as_ref())?;
+        let chunk = self.replicas.get_mut(scope)?.next_chunk(id, bytes_max, demand.as_ref())?;
         Some((encode_chunk(&chunk), chunk.last.is_some()))
     }
 
@@ -248,9 +254,9 @@ impl Scopes for ScopeTable {
             return Staged::Refused;
         };
         match replica.stage(&mut inbound, chunk) {
-            Ok(Step::More(ask)) => {
+            Ok(Step::More(demand)) => {
                 self.staging = Some((scope.clone(), inbound));
-                Staged::More(encode_ask(ask.as_ref()))
+                Staged::More(encode_demand(demand.as_ref()))
             }
             Ok(Step::Commit(last)) => self.commit(scope, inbound, &last, (peer, transfer)),
             Err(_) => {

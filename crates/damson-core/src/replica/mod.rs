@@ -36,7 +36,7 @@ pub use apply::Applied;
 pub use memory::{MemoryLevel, MemoryOf, MemoryUse};
 pub use read::{Scan, Slot, View};
 pub use rows::{LoadError, Loader};
-pub use transfer::{Ask, Chunk, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
+pub use transfer::{Chunk, Demand, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
 pub use write::{Tx, WriteError};
 
 use crate::scope::ScopeName;

@@ -10,11 +10,11 @@
 //!   A <-- Digests(scopes) - B         else
 //!   A -- Pull(request) ---> B         for each scope that differs; B pulls back when A has seen more
 //!   A <-- Chunk(0) -------- B
-//!   A -- Next(1, ask) ----> B
+//!   A -- Next(1, demand) -> B
 //!   A <-- Chunk(1, last) -- B         A commits: all cells and the context at once
 //! ```
 //!
-//! Requests, asks and chunks are opaque here: [`Scopes`] is what the node offers. Tier 3, reconciliation by sketches, is a
+//! Requests, demands and chunks are opaque here: [`Scopes`] is what the node offers. Tier 3, reconciliation by sketches, is a
 //! session whose first chunks are symbols, and which serves both directions: the source pulls back after it, and not at once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -57,8 +57,14 @@ pub trait Scopes {
     fn request(&mut self, scope: &ScopeName, compared: Option<u64>) -> Option<Vec<u8>>;
     /// Opens a transfer to a peer. `None` when the scope or the request is impossible.
     fn open(&mut self, scope: &ScopeName, id: u64, peer: NodeId, request: &[u8]) -> Option<Opened>;
-    /// The next part of a transfer, and whether it is the last. `None` for an ask that is none.
-    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize, ask: &[u8]) -> Option<(Vec<u8>, bool)>;
+    /// The next part of a transfer, and whether it is the last. `None` for a demand that is none.
+    fn chunk(
+        &mut self,
+        scope: &ScopeName,
+        id: u64,
+        bytes_max: usize,
+        demand: &[u8],
+    ) -> Option<(Vec<u8>, bool)>;
     /// Gives up a transfer.
     fn close(&mut self, scope: &ScopeName, id: u64);
     /// Takes a part of the inbound transfer, the peer's with this number, and commits it with the last.
@@ -150,7 +156,7 @@ struct Inbound {
     transfer: Option<u64>,
     expected: u64,
     /// What was asked for with that.
-    ask: Vec<u8>,
+    demand: Vec<u8>,
     bytes: u64,
     asked: Time,
     progress: Time,
@@ -281,8 +287,8 @@ impl Sync {
             SyncMessage::Chunk { session, transfer, number, body } => {
                 self.on_chunk(peer, session, (transfer, number), &body, now, scopes, fx);
             }
-            SyncMessage::Next { session, transfer, number, ask } => {
-                self.on_next(peer, session, (transfer, number), &ask, now, scopes, fx);
+            SyncMessage::Next { session, transfer, number, demand } => {
+                self.on_next(peer, session, (transfer, number), &demand, now, scopes, fx);
             }
             SyncMessage::Abort { session } => self.on_abort(peer, session, now, scopes, fx),
         }
@@ -386,7 +392,7 @@ impl Sync {
         peer: NodeId,
         session: u64,
         (transfer, number): (u64, u64),
-        ask: &[u8],
+        demand: &[u8],
         now: Time,
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
@@ -397,7 +403,7 @@ impl Sync {
             return;
         };
         if number == outbound.number + 1 {
-            match scopes.chunk(&outbound.scope, outbound.id, bytes_max, ask) {
+            match scopes.chunk(&outbound.scope, outbound.id, bytes_max, demand) {
                 Some((body, ended)) => {
                     (outbound.number, outbound.body, outbound.ended) = (number, body, ended);
                 }
@@ -445,11 +451,11 @@ impl Sync {
             scopes.stage(&inbound.scope, peer, transfer, body)
         };
         match staged {
-            Staged::More(ask) => {
+            Staged::More(demand) => {
                 let number = number + 1;
                 (inbound.expected, inbound.asked, inbound.progress) = (number, now, now);
-                inbound.ask.clone_from(&ask);
-                fx.push(send(peer, SyncMessage::Next { session, transfer, number, ask }));
+                inbound.demand.clone_from(&demand);
+                fx.push(send(peer, SyncMessage::Next { session, transfer, number, demand }));
             }
             Staged::Done => {
                 self.inbound = None;
@@ -505,7 +511,7 @@ impl Sync {
                 request,
                 transfer: None,
                 expected: 0,
-                ask: Vec::new(),
+                demand: Vec::new(),
                 bytes: 0,
                 asked: now,
                 progress: now,
@@ -525,7 +531,9 @@ impl Sync {
                     let scope = inbound.scope.clone();
                     SyncMessage::Pull { session, scope, request: inbound.request.clone() }
                 }
-                Some(transfer) => SyncMessage::Next { session, transfer, number, ask: inbound.ask.clone() },
+                Some(transfer) => {
+                    SyncMessage::Next { session, transfer, number, demand: inbound.demand.clone() }
+                }
             };
             fx.push(send(peer, again));
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! request = [ context, live dots, name of the key of sketches, number of a compared transfer or null ]
-//! ask     = [ 0, gauge or null, estimate or null ] | [ 1, wanted, fingerprint ] | [ 2 ]
+//! demand     = [ 0, gauge or null, estimate or null ] | [ 1, wanted, fingerprint ] | [ 2 ]
 //! chunk   = [ cells, [cleared key, ...], last or null, [removal, ...], symbols (or not there) ]
 //! last    = [ extent, name of what was seen, news, lacks, floor, digest ]
 //! symbols = [ start, len, bytes, live dots ]
@@ -13,7 +13,7 @@ use damson_crdt::{Cell, CellId, Digest, LimitError, Limits};
 use minicbor::Encoder;
 use minicbor::decode::Decoder;
 
-use crate::replica::{Ask, Chunk, Extent, Last, Request, Symbols};
+use crate::replica::{Chunk, Demand, Extent, Last, Request, Symbols};
 use crate::sketch::{Gauge, Wanted};
 
 type Out<'a> = Encoder<&'a mut Vec<u8>>;
@@ -42,13 +42,13 @@ pub fn decode_request(bytes: &[u8], limits: &Limits) -> Result<Request, CodecErr
     Ok(Request { seen, live, sketch_key, compared })
 }
 
-/// Encodes what a receiver asks for next; the next part takes no bytes.
-pub fn encode_ask(ask: Option<&Ask>) -> Vec<u8> {
+/// Encodes what a receiver demands next; the next part takes no bytes.
+pub fn encode_demand(demand: Option<&Demand>) -> Vec<u8> {
     let mut out = Vec::new();
     let e = &mut Encoder::new(&mut out);
-    match ask {
+    match demand {
         None => {}
-        Some(Ask::Symbols { gauge, estimate }) => {
+        Some(Demand::Symbols { gauge, estimate }) => {
             e.array(3).and_then(|e| e.u8(0)).expect("memory");
             match gauge {
                 Some(gauge) => e.bytes(&gauge.encode()),
@@ -57,18 +57,18 @@ pub fn encode_ask(ask: Option<&Ask>) -> Vec<u8> {
             .expect("memory");
             write_number(e, *estimate);
         }
-        Some(Ask::Cells { wanted, common }) => {
+        Some(Demand::Cells { wanted, common }) => {
             e.array(3)
                 .and_then(|e| e.u8(1)?.bytes(&wanted.encode())?.bytes(&common.to_le_bytes()))
                 .expect("memory");
         }
-        Some(Ask::Whole) => _ = e.array(1).and_then(|e| e.u8(2)).expect("memory"),
+        Some(Demand::Whole) => _ = e.array(1).and_then(|e| e.u8(2)).expect("memory"),
     }
     out
 }
 
 /// Reads what a receiver asks for next.
-pub fn decode_ask(bytes: &[u8]) -> Result<Option<Ask>, CodecError> {
+pub fn decode_demand(bytes: &[u8]) -> Result<Option<Demand>, CodecError> {
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -77,16 +77,16 @@ pub fn decode_ask(bytes: &[u8]) -> Result<Option<Ask>, CodecError> {
     match (d.u8()?, fields) {
         (0, 2..) => {
             let gauge = if null(d)? { None } else { Some(Gauge::decode(&exactly(d, "a gauge's length")?)) };
-            Ok(Some(Ask::Symbols { gauge, estimate: read_number(d)? }))
+            Ok(Some(Demand::Symbols { gauge, estimate: read_number(d)? }))
         }
         (1, 2..) => {
             let wanted = Wanted::decode(d.bytes()?, WANTED_MAX)
                 .map_err(|_| CodecError::Impossible("a list of wanted items"))?;
             let common = u64::from_le_bytes(exactly(d, "a fingerprint's length")?);
-            Ok(Some(Ask::Cells { wanted, common }))
+            Ok(Some(Demand::Cells { wanted, common }))
         }
-        (2, _) => Ok(Some(Ask::Whole)),
-        _ => Err(CodecError::Impossible("an ask of an unknown kind")),
+        (2, _) => Ok(Some(Demand::Whole)),
+        _ => Err(CodecError::Impossible("a demand of an unknown kind")),
     }
 }
 

@@ -18,7 +18,7 @@ use damson_crdt::NodeId;
 use crate::scope::ScopeName;
 
 pub use ask::{Answer, Ask, Question, Said};
-pub use chunk::{decode_ask, decode_chunk, decode_request, encode_ask, encode_chunk, encode_request};
+pub use chunk::{decode_chunk, decode_demand, decode_request, encode_chunk, encode_demand, encode_request};
 pub use hello::{Hello, Known, Refusal, Welcome};
 pub use lazy::{Have, Want};
 pub use overlay::{Aged, Contact, OverlayMessage};
@@ -130,7 +130,7 @@ pub struct Beat {
     pub neighbor: Option<bool>,
 }
 
-/// A message of anti-entropy. Requests, asks and chunks are opaque here.
+/// A message of anti-entropy. Requests, demands and chunks are opaque here.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum SyncMessage {
     /// We are not equal: these are mine.
@@ -179,7 +179,7 @@ pub enum SyncMessage {
         number: u64,
         /// What it is to hold, where that is not just what follows.
         #[cbor(n(3), with = "minicbor::bytes")]
-        ask: Vec<u8>,
+        demand: Vec<u8>,
     },
     /// This session is over without a result: the sender is busy, or has forgotten it.
     #[n(6)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use damson_core::replica::{Applied, Ask, Chunk, Inbound, Replica, ReplicaConfig, Slot, Step, Tx, View};
+use damson_core::replica::{Applied, Chunk, Demand, Inbound, Replica, ReplicaConfig, Slot, Step, Tx, View};
 use damson_core::time::Time;
 use damson_crdt::{Actor, Batch, Clock, Hlc, Life, NodeId, Rules};
 
@@ -37,7 +37,7 @@ pub struct Transfer {
     pub sink: usize,
     pub source: usize,
     inbound: Inbound,
-    ask: Option<Ask>,
+    demand: Option<Demand>,
 }
 
 impl Cluster {
@@ -123,19 +123,19 @@ impl Cluster {
         let compared = self.compared.remove(&(sink, source));
         let (request, inbound) = self.members[sink].replica.begin_inbound(compared);
         self.members[source].replica.open_outbound(id, node(sink), request);
-        Transfer { id, sink, source, inbound, ask: None }
+        Transfer { id, sink, source, inbound, demand: None }
     }
 
     /// One message of a transfer; gives it back while there is more to come.
     pub fn step(&mut self, mut transfer: Transfer, bytes_max: usize) -> Result<Option<Transfer>, String> {
         let source = &mut self.members[transfer.source].replica;
-        let chunk = source.next_chunk(transfer.id, bytes_max, transfer.ask.as_ref());
+        let chunk = source.next_chunk(transfer.id, bytes_max, transfer.demand.as_ref());
         let chunk = chunk.ok_or("the source has forgotten a transfer")?;
         self.observe(transfer.sink, &chunk);
         let sink = &mut self.members[transfer.sink];
         match sink.replica.stage(&mut transfer.inbound, chunk).map_err(|fault| fault.to_string())? {
-            Step::More(ask) => {
-                transfer.ask = ask;
+            Step::More(demand) => {
+                transfer.demand = demand;
                 Ok(Some(transfer))
             }
             Step::Commit(last) => {

@@ -1,6 +1,6 @@
 //! Transfers that compare live dots by sketches, because the source's log of removals no longer explains what is missing.
 
-use damson_core::replica::{Ask, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
+use damson_core::replica::{Demand, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
 use damson_core::sketch::Wanted;
 use damson_crdt::Context;
 
@@ -31,16 +31,16 @@ impl Slow {
     ) -> Result<Told, TransferError> {
         let (request, mut inbound) = cluster.members[self.sink].replica.begin_inbound(self.compared);
         cluster.members[self.source].replica.open_outbound(self.id, node(self.sink), request);
-        let (mut told, mut ask) = (Told::default(), None);
+        let (mut told, mut demand) = (Told::default(), None);
         for number in 0.. {
             let source = &mut cluster.members[self.source].replica;
-            let chunk = source.next_chunk(self.id, 4_096, ask.as_ref()).expect("it is open");
+            let chunk = source.next_chunk(self.id, 4_096, demand.as_ref()).expect("it is open");
             told.symbols += chunk.symbols.as_ref().map_or(0, |symbols| symbols.len);
             told.cells += chunk.cells.len();
             meanwhile(cluster, number);
             let sink = &mut cluster.members[self.sink].replica;
             match sink.stage(&mut inbound, chunk)? {
-                Step::More(next) => ask = next,
+                Step::More(next) => demand = next,
                 Step::Commit(last) => {
                     told.extent = Some(last.extent);
                     sink.commit_inbound(inbound, &last, (node(self.source), self.id))?;
@@ -206,21 +206,22 @@ fn symbols_and_wishes_that_are_lies_end_in_a_whole_transfer() {
     let mut chunk = cluster.members[1].replica.next_chunk(1, 4_096, None).unwrap();
     let symbols = chunk.symbols.as_mut().unwrap();
     symbols.bytes.iter_mut().enumerate().for_each(|(at, byte)| *byte = (at * 151) as u8);
-    let mut ask = cluster.members[0].replica.stage(&mut inbound, chunk).unwrap();
+    let mut demand = cluster.members[0].replica.stage(&mut inbound, chunk).unwrap();
     let mut rounds = 0;
-    while let Step::More(Some(Ask::Symbols { .. })) = ask {
+    while let Step::More(Some(Demand::Symbols { .. })) = demand {
         rounds += 1;
         let next = lies(&inbound, rounds);
-        ask = cluster.members[0].replica.stage(&mut inbound, next).unwrap_or(Step::More(Some(Ask::Whole)));
+        demand =
+            cluster.members[0].replica.stage(&mut inbound, next).unwrap_or(Step::More(Some(Demand::Whole)));
     }
-    assert!(rounds < 20, "{ask:?} after {rounds}");
+    assert!(rounds < 20, "{demand:?} after {rounds}");
 
     let source = &mut cluster.members[1].replica;
     let wanted = Wanted::new(&[1, 2, 3], 1_000);
-    let unsure = source.next_chunk(1, 4_096, Some(&Ask::Cells { wanted, common: 5 })).unwrap();
+    let unsure = source.next_chunk(1, 4_096, Some(&Demand::Cells { wanted, common: 5 })).unwrap();
     assert_eq!(unsure.symbols.map(|symbols| symbols.len), Some(0), "say it in full");
     let wanted = Wanted::exact(&[1, 2, 3]);
-    let whole = source.next_chunk(1, 1 << 20, Some(&Ask::Cells { wanted, common: 5 })).unwrap();
+    let whole = source.next_chunk(1, 1 << 20, Some(&Demand::Cells { wanted, common: 5 })).unwrap();
     assert_eq!(whole.last.map(|last| last.extent), Some(Extent::Whole));
     assert_eq!(whole.cells.len(), source.live_dots());
 }

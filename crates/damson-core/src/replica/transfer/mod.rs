@@ -10,7 +10,7 @@
 //! ```text
 //!  source: open_outbound --> next_chunk --> ... --> next_chunk     sink: begin_inbound --> stage --> ... --> commit
 //!                             ^                                                             |
-//!                             `---------------------------- Ask ----------------------------'
+//!                             `---------------------------- Demand ----------------------------'
 //! ```
 //!
 //! A comparison serves both directions: what only the receiver had is known to it, and the source asks for that naming the
@@ -45,7 +45,7 @@ pub struct Request {
 
 /// What a receiver asks for next, when it is not simply the next part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
+pub enum Demand {
     /// More symbols. The gauge when the symbols do not say how many differences there are.
     Symbols {
         /// Of the receiver's set.

@@ -6,7 +6,7 @@ use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Key, NodeId, Payload, Ru
 
 use super::source::Outbound;
 use super::symbols::symbols_max;
-use super::{Ask, Chunk, Extent, Last, Request, Symbols, Theirs, TransferError, keep, name_of};
+use super::{Chunk, Demand, Extent, Last, Request, Symbols, Theirs, TransferError, keep, name_of};
 use crate::replica::Replica;
 use crate::replica::compare::{Comparison, keys_of};
 use crate::sketch::{Decoder, Run, Wanted};
@@ -30,7 +30,7 @@ pub struct Inbound {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// The next part, or what is asked for.
-    More(Option<Ask>),
+    More(Option<Demand>),
     /// That was the last: commit it.
     Commit(Last),
 }
@@ -54,7 +54,7 @@ impl Replica {
     /// Takes the next part. Nothing is applied yet.
     pub fn stage(&mut self, inbound: &mut Inbound, chunk: Chunk) -> Result<Step, TransferError> {
         if let Some(symbols) = &chunk.symbols {
-            return self.take_symbols(inbound, symbols).map(|ask| Step::More(Some(ask)));
+            return self.take_symbols(inbound, symbols).map(|demand| Step::More(Some(demand)));
         }
         inbound.staged.extend(chunk.cells);
         inbound.cleared.extend(chunk.cleared);
@@ -153,10 +153,10 @@ impl Replica {
         Ok(unsent)
     }
 
-    fn take_symbols(&mut self, inbound: &mut Inbound, symbols: &Symbols) -> Result<Ask, TransferError> {
+    fn take_symbols(&mut self, inbound: &mut Inbound, symbols: &Symbols) -> Result<Demand, TransferError> {
         if symbols.len == 0 {
             let wanted = inbound.wanted.as_deref().ok_or(TransferError::Symbols)?;
-            return self.ask_for(inbound, Wanted::exact(wanted));
+            return self.demand_items(inbound, Wanted::exact(wanted));
         }
         let ours = self.live.dots() as u64;
         let most = symbols_max(ours, symbols.live);
@@ -172,23 +172,23 @@ impl Replica {
         }
         let range = symbols.start..end;
         let theirs = Run::decode(range.clone(), &symbols.bytes).map_err(|_| TransferError::Symbols)?;
-        let Some(ours) = self.own_symbols(inbound.number, range) else { return Ok(Ask::Whole) };
+        let Some(ours) = self.own_symbols(inbound.number, range) else { return Ok(Demand::Whole) };
         match decoder.push(&ours, &theirs) {
             Ok(true) => self.solve(inbound, symbols.live),
-            Ok(false) => Ok(self.ask_more(inbound)),
-            Err(_) => Ok(Ask::Whole),
+            Ok(false) => Ok(self.demand_more(inbound)),
+            Err(_) => Ok(Demand::Whole),
         }
     }
 
-    fn ask_more(&mut self, inbound: &Inbound) -> Ask {
+    fn demand_more(&mut self, inbound: &Inbound) -> Demand {
         let estimate = inbound.decoder.as_ref().and_then(Decoder::estimate);
         let comparison = self.receiving.get(&inbound.number).filter(|_| estimate.is_none());
         let gauge = comparison.map(|comparison| comparison.gauge(&mut self.live));
-        Ask::Symbols { gauge, estimate }
+        Demand::Symbols { gauge, estimate }
     }
 
     /// Tells our items from those of the source.
-    fn solve(&mut self, inbound: &mut Inbound, their_len: u64) -> Result<Ask, TransferError> {
+    fn solve(&mut self, inbound: &mut Inbound, their_len: u64) -> Result<Demand, TransferError> {
         let differences = inbound.decoder.take().map(|decoder| decoder.differences()).unwrap_or_default();
         let comparison = self.receiving.get_mut(&inbound.number).ok_or(TransferError::NotCompared)?;
         let is_one = |item: u64| differences.binary_search(&item).is_ok();
@@ -196,16 +196,16 @@ impl Replica {
         comparison.own = held.items;
         let is_ours = |item: &u64| comparison.own.binary_search(item).is_ok();
         let wanted: Vec<u64> = differences.iter().copied().filter(|item| !is_ours(item)).collect();
-        let ask = self.ask_for(inbound, Wanted::new(&wanted, their_len));
+        let demand = self.demand_items(inbound, Wanted::new(&wanted, their_len));
         inbound.wanted = Some(wanted);
-        ask
+        demand
     }
 
-    fn ask_for(&self, inbound: &Inbound, wanted: Wanted) -> Result<Ask, TransferError> {
+    fn demand_items(&self, inbound: &Inbound, wanted: Wanted) -> Result<Demand, TransferError> {
         let comparison = self.receiving.get(&inbound.number).ok_or(TransferError::NotCompared)?;
         let is_ours = |item: u64| comparison.own.binary_search(&item).is_ok();
         let held = comparison.held(&self.live, &keys_of(comparison.own.iter().copied()), is_ours);
-        Ok(Ask::Cells { wanted, common: comparison.without(&held) })
+        Ok(Demand::Cells { wanted, common: comparison.without(&held) })
     }
 
     fn join_cell(&mut self, id: &CellId, theirs: &Cell, their_context: &Context) {

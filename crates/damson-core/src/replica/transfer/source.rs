@@ -6,7 +6,7 @@ use damson_crdt::{CellId, Context, Dot, DotRange, Key, NodeId, Rule, Rules, Targ
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::{Ask, Chunk, Extent, Last, Request, Symbols, keep, name_of};
+use super::{Chunk, Demand, Extent, Last, Request, Symbols, keep, name_of};
 use crate::replica::Replica;
 use crate::replica::compare::Comparison;
 
@@ -110,9 +110,9 @@ impl Replica {
     }
 
     /// The next part of a transfer, of about `bytes_max` bytes; `None` when it is not open. The last part closes it.
-    pub fn next_chunk(&mut self, id: u64, bytes_max: usize, ask: Option<&Ask>) -> Option<Chunk> {
+    pub fn next_chunk(&mut self, id: u64, bytes_max: usize, demand: Option<&Demand>) -> Option<Chunk> {
         if self.outbound.get(&id)?.symbols.is_some()
-            && let Some(symbols) = self.next_symbols(id, ask)
+            && let Some(symbols) = self.next_symbols(id, demand)
         {
             return Some(Chunk { symbols: Some(symbols), ..Chunk::default() });
         }
@@ -226,10 +226,10 @@ impl Replica {
         }
     }
 
-    /// The symbols that answer an ask; `None` when cells follow.
-    fn next_symbols(&mut self, id: u64, ask: Option<&Ask>) -> Option<Symbols> {
+    /// The symbols that answer a demand; `None` when cells follow.
+    fn next_symbols(&mut self, id: u64, demand: Option<&Demand>) -> Option<Symbols> {
         let mut outbound = self.outbound.remove(&id)?;
-        let symbols = self.answer(&mut outbound, ask);
+        let symbols = self.answer(&mut outbound, demand);
         self.outbound.insert(id, outbound);
         symbols
     }

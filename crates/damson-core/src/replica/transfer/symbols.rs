@@ -7,7 +7,7 @@
 use damson_crdt::{Context, DotRange, NodeId};
 
 use super::source::Outbound;
-use super::{Ask, Extent, Request, Symbols};
+use super::{Demand, Extent, Request, Symbols};
 use crate::replica::Replica;
 use crate::replica::compare::{Comparison, keys_of};
 use crate::replica::live::KEY_BITS;
@@ -56,21 +56,21 @@ impl Replica {
         if self.config.sketches { self.live.sketch_key().name() } else { 0 }
     }
 
-    /// Answers an ask with symbols. `None` when the difference is known, or will not be: then cells follow.
-    pub(super) fn answer(&mut self, outbound: &mut Outbound, ask: Option<&Ask>) -> Option<Symbols> {
+    /// Answers a demand with symbols. `None` when the difference is known, or will not be: then cells follow.
+    pub(super) fn answer(&mut self, outbound: &mut Outbound, demand: Option<&Demand>) -> Option<Symbols> {
         let sent = outbound.symbols?;
         let Some(comparison) = outbound.comparison.as_ref().filter(|comparison| !comparison.is_lost()) else {
             self.open_whole(outbound);
             return None;
         };
-        let more = match ask {
+        let more = match demand {
             None => first_batch(outbound.hint).saturating_sub(sent),
-            Some(Ask::Symbols { gauge: Some(theirs), .. }) => {
+            Some(Demand::Symbols { gauge: Some(theirs), .. }) => {
                 batch_by_gauge(sent, comparison.gauge(&mut self.live).differences(theirs))
             }
-            Some(Ask::Symbols { gauge: None, estimate }) => next_batch(sent, *estimate),
-            Some(Ask::Cells { .. }) => return self.send_wanted(outbound, ask),
-            Some(Ask::Whole) => 0,
+            Some(Demand::Symbols { gauge: None, estimate }) => next_batch(sent, *estimate),
+            Some(Demand::Cells { .. }) => return self.send_wanted(outbound, demand),
+            Some(Demand::Whole) => 0,
         };
         let end = sent.saturating_add(more);
         if more == 0 || end > outbound.symbols_max {
@@ -84,8 +84,10 @@ impl Replica {
     }
 
     /// The receiver has found the difference: its cells are next, if it is one.
-    fn send_wanted(&mut self, outbound: &mut Outbound, ask: Option<&Ask>) -> Option<Symbols> {
-        let (Some(Ask::Cells { wanted, common }), Some(sent)) = (ask, outbound.symbols) else { return None };
+    fn send_wanted(&mut self, outbound: &mut Outbound, demand: Option<&Demand>) -> Option<Symbols> {
+        let (Some(Demand::Cells { wanted, common }), Some(sent)) = (demand, outbound.symbols) else {
+            return None;
+        };
         let comparison = outbound.comparison.as_mut()?;
         let keys = keys_of(wanted.ranges().map(|range| *range.start()));
         let held = comparison.held(&self.live, &keys, |item| wanted.matches(item));

@@ -35,7 +35,7 @@ impl Round {
 
     fn look_into(&mut self, frame: &Bytes) {
         match Message::decode(frame) {
-            Ok(Message::Sync(SyncMessage::Next { ask, .. })) if !ask.is_empty() => {
+            Ok(Message::Sync(SyncMessage::Next { demand, .. })) if !demand.is_empty() => {
                 self.sketch_bytes += frame.len() as u64;
             }
             Ok(Message::Sync(SyncMessage::Chunk { body, .. })) => {
