@@ -6,6 +6,7 @@ use damson_core::broadcast::BroadcastCounters;
 use damson_core::crdt::{Digest, Life, NodeId};
 use damson_core::membership::OverlayCounters;
 use damson_core::membership::{Member, MemberState};
+use damson_core::node::AckCounters;
 use damson_core::node::{Node as Core, NodeCounters};
 use damson_core::replica::{Counters as ReplicaCounters, MemoryUse, Replica};
 use damson_core::scope::ScopeName;
@@ -120,6 +121,8 @@ pub struct Counters {
     pub node: NodeCounters,
     /// Anti-entropy.
     pub sync: SyncCounters,
+    /// Waits for other members, and what others asked.
+    pub acks: AckCounters,
     /// Pushes, announcements, requests, trees.
     pub broadcast: BroadcastCounters,
     /// Neighbours gained and lost.
@@ -212,6 +215,7 @@ impl Counters {
         Self {
             node: node.counters(),
             sync: node.sync_counters(),
+            acks: node.ack_counters(),
             broadcast: node.broadcast_counters(),
             overlay: node.overlay_counters(),
             bytes_in: load(|t| t.bytes_in.load(Ordering::Relaxed)),

@@ -126,6 +126,9 @@ impl Page {
         self.counter("damson_sync_equal_total", "Rounds that found both equal.", &[(&[], sync.equal)]);
         self.counter("damson_sync_pulled_total", "Inbound syncs completed.", &[(&[], sync.pulled)]);
         self.counter("damson_sync_failed_total", "Inbound syncs given up.", &[(&[], sync.failed)]);
+        let acks = counters.acks;
+        self.counter("damson_waits_total", "Waits for other members begun.", &[(&[], acks.begun)]);
+        self.counter("damson_waits_timed_out_total", "Waits whose time was over.", &[(&[], acks.timed_out)]);
         self.broadcast(counters.broadcast, counters.overlay);
         let received: Series<'_> = (&[("direction", "in")], counters.bytes_in);
         let sent: Series<'_> = (&[("direction", "out")], counters.bytes_out);
@@ -136,11 +139,13 @@ impl Page {
             &[(&[], counters.links_expelled)],
         );
         let node = counters.node;
-        let refused: [Series<'_>; 8] = [
+        let refused: [Series<'_>; 10] = [
             (&[("cause", "malformed_frame")], node.malformed),
             (&[("cause", "greeting")], node.refused),
             (&[("cause", "greeting_by_peer")], node.refused_by_peers),
             (&[("cause", "sync_part")], sync.refused),
+            (&[("cause", "question")], acks.refused),
+            (&[("cause", "answer")], acks.unasked),
             (&[("cause", "link")], counters.links_refused),
             (&[("cause", "oversized_frame")], counters.frames_oversized),
             (&[("cause", "broadcast")], counters.broadcast.refused + counters.broadcast.dropped),
