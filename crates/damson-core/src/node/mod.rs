@@ -500,7 +500,7 @@ impl Node {
         self.forget_asker(peer, now);
         self.overlay_input(OverlayInput::LinkClosed(peer), now, fx);
         self.liveness.closed(peer);
-        self.scopes.peers_host.remove(&peer);
+        self.scopes.peer_down(peer);
         self.digests.remove(&peer);
         self.offsets_ms.remove(&peer);
         let mut effects = Vec::new();

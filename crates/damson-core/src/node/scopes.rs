@@ -114,6 +114,12 @@ impl ScopeTable {
         self.peers_host.get(&peer).is_some_and(|hosted| hosts(hosted.as_deref(), scope))
     }
 
+    /// A peer has no link any more.
+    pub fn peer_down(&mut self, peer: NodeId) {
+        self.peers_host.remove(&peer);
+        self.replicas.values_mut().for_each(|replica| replica.forget_prepared(peer));
+    }
+
     /// The replica of a scope, created when it may be. The caller marks it as touched when it changes it.
     pub fn get_or_create(&mut self, scope: &ScopeName) -> Option<&mut Replica> {
         if !self.replicas.contains_key(scope) {

@@ -216,7 +216,15 @@ fn symbols_and_wishes_that_are_lies_end_in_a_whole_transfer() {
     }
     assert!(rounds < 20, "{demand:?} after {rounds}");
 
+    let (request, _) = cluster.members[0].replica.begin_inbound(None);
     let source = &mut cluster.members[1].replica;
+    source.open_outbound(2, node(0), request);
+    let symbols = source.next_chunk(2, 4_096, None).unwrap().symbols.unwrap();
+    let many: Vec<u64> = (0..=u64::from(symbols.len)).map(|n| n << 40).collect();
+    let demand = Demand::Cells { wanted: Wanted::new(&many, 1_000), common: 5 };
+    let whole = source.next_chunk(2, 1 << 20, Some(&demand)).unwrap();
+    assert_eq!(whole.last.map(|last| last.extent), Some(Extent::Whole), "more than symbols can show");
+
     let wanted = Wanted::new(&[1, 2, 3], 1_000);
     let unsure = source.next_chunk(1, 4_096, Some(&Demand::Cells { wanted, common: 5 })).unwrap();
     assert_eq!(unsure.symbols.map(|symbols| symbols.len), Some(0), "say it in full");
@@ -242,6 +250,7 @@ fn symbols_that_cannot_be_and_results_of_no_comparison_are_refused() {
         Symbols { start: 5, len: 4, bytes: vec![0; 36], live: 20 },
         Symbols { start: 0, len: 4, bytes: vec![0; 5], live: 20 },
         Symbols { start: 0, len: u32::MAX, bytes: vec![0; 5], live: u64::MAX },
+        Symbols { start: 0, len: 1_200, bytes: vec![0; 1_200 * 8 + 131], live: u64::MAX },
         Symbols { start: u32::MAX, len: 9, bytes: vec![0; 5], live: 20 },
         Symbols { start: 0, len: 0, bytes: Vec::new(), live: 20 },
     ] {

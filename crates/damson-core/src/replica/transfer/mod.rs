@@ -156,6 +156,11 @@ impl Replica {
         self.prepared.retain(|_, outbound| outbound.todo.len() <= PREPARED_CELLS_MAX);
     }
 
+    /// A peer is gone, and with it what it might have asked for.
+    pub fn forget_prepared(&mut self, peer: NodeId) {
+        self.prepared.retain(|(of, _), _| *of != peer);
+    }
+
     /// Changes are noted while somebody compares.
     fn note_comparisons(&mut self) {
         let on = self.comparisons().next().is_some();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Key, NodeId, Payload, Rule, Target};
 
 use super::source::Outbound;
-use super::symbols::symbols_max;
+use super::symbols::{LIVE_SHARE_MIN, symbols_max};
 use super::{Chunk, Demand, Extent, Last, Request, Symbols, Theirs, TransferError, keep, name_of};
 use crate::replica::Replica;
 use crate::replica::compare::{Comparison, keys_of};
@@ -104,7 +104,8 @@ impl Replica {
             self.pass_on(&inbound, last, from.0);
         }
         // Before the context is entered: what has waited for it changes cells once more.
-        if last.extent == Extent::Differing && inbound.wanted.is_some() {
+        let asks_back = !self.context.minus(&theirs).is_empty();
+        if last.extent == Extent::Differing && inbound.wanted.is_some() && asks_back {
             back.extend(comparison.into_iter().flat_map(|comparison| comparison.changed));
             let mut outbound = Outbound::new(from.0, theirs.clone(), Extent::Differing);
             outbound.todo = back;
@@ -159,7 +160,8 @@ impl Replica {
             return self.demand_items(inbound, Wanted::exact(wanted));
         }
         let ours = self.live.dots() as u64;
-        let most = symbols_max(ours, symbols.live);
+        // A source with more than this would send everything.
+        let most = symbols_max(ours, symbols.live.min(ours.saturating_mul(LIVE_SHARE_MIN)));
         if inbound.decoder.is_none() {
             inbound.decoder = Some(Decoder::new(self.live.sketch_key(), most as usize));
             self.receiving.insert(inbound.number, Comparison::begin(&self.live));

@@ -14,7 +14,7 @@ use crate::replica::live::KEY_BITS;
 use crate::sketch::{Run, batch_by_gauge, first_batch, next_batch};
 
 /// A receiver with fewer live dots than this part of ours takes all of them.
-const LIVE_SHARE_MIN: u64 = 8;
+pub(super) const LIVE_SHARE_MIN: u64 = 8;
 /// Symbols that are always worth a try.
 const SYMBOLS_MIN: u32 = 1_024;
 /// The first symbols are at most for so many differences: more would be a waste if contexts tell more than there is.
@@ -88,6 +88,11 @@ impl Replica {
         let (Some(Demand::Cells { wanted, common }), Some(sent)) = (demand, outbound.symbols) else {
             return None;
         };
+        if wanted.len() > sent as usize {
+            // Each difference takes a symbol.
+            self.open_whole(outbound);
+            return None;
+        }
         let comparison = outbound.comparison.as_mut()?;
         let keys = keys_of(wanted.ranges().map(|range| *range.start()));
         let held = comparison.held(&self.live, &keys, |item| wanted.matches(item));
