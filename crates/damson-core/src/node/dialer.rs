@@ -32,6 +32,8 @@ pub(super) struct Dialer {
     config: DialConfig,
     rng: ChaCha8Rng,
     attempts: BTreeMap<String, Attempt>,
+    /// When the first of them is due.
+    next: Time,
 }
 
 #[derive(Debug)]
@@ -67,7 +69,7 @@ const OURSELVES_MS: u64 = 30_000;
 
 impl Dialer {
     pub fn new(config: DialConfig, rng: ChaCha8Rng) -> Self {
-        Self { config, rng, attempts: BTreeMap::new() }
+        Self { config, rng, attempts: BTreeMap::new(), next: Time(u64::MAX) }
     }
 
     /// Of the wanted addresses (each with whether we should let the other dial first) those to dial now.
@@ -96,6 +98,7 @@ impl Dialer {
                 due.push(address.clone());
             }
         }
+        self.look_ahead();
         due
     }
 
@@ -117,7 +120,9 @@ impl Dialer {
         attempt.once = attempt.next > now && attempt.backoff_ms >= backoff_ms * PATIENT;
         attempt.dialed = now;
         attempt.under_way = !attempt.once;
-        attempt.under_way
+        let dials = attempt.under_way;
+        self.look_ahead();
+        dials
     }
 
     /// A dial has failed, or its link was closed before it was of use.
@@ -128,6 +133,7 @@ impl Dialer {
             attempt.next = attempt.next.max(now.plus_ms(attempt.backoff_ms * (75 + spread / 2) / 100));
             attempt.backoff_ms = (attempt.backoff_ms * 2).min(self.config.backoff_ms_max);
         }
+        self.look_ahead();
     }
 
     /// A dial has led to an open link. Should that not live long, the next dial waits as after a failure.
@@ -141,11 +147,17 @@ impl Dialer {
             attempt.under_way = false;
             attempt.next = now.plus_ms(OURSELVES_MS);
         }
+        self.look_ahead();
     }
 
     pub fn deadline(&self) -> Time {
+        self.next
+    }
+
+    /// Dials change seldom, and the deadline is asked for with each input.
+    fn look_ahead(&mut self) {
         let open = self.attempts.values().filter(|attempt| attempt.is_open());
-        open.map(|attempt| attempt.next).min().unwrap_or(Time(u64::MAX))
+        self.next = open.map(|attempt| attempt.next).min().unwrap_or(Time(u64::MAX));
     }
 }
 

@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn probes_and_requests_are_told_from_what_carries_operations_by_their_first_bytes() {
-        let beat = Beat { nonce: 1 << 40, wall_ms: 2, digest: [3; 16], neighbor: Some(true) };
+        let beat = Beat { nonce: 1 << 40, wall_ms: 2, digest: [3; 16], neighbor: Some(true), check: None };
         let part = SyncMessage::Chunk { session: 1, transfer: 2, number: 3, body: vec![4; 300] };
         let push = Message::Push { scope: "app".parse().unwrap(), batches: vec![1; 300], round: 1 };
         assert_eq!(Lane::of(&Message::Sync(part).encode()), Lane::Transfer);

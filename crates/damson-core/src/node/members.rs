@@ -6,7 +6,7 @@ use super::effects::{Effect, Event};
 use super::{Node, Now};
 use crate::membership::{LivenessEffect, Member, MemberState, OverlayInput};
 use crate::scope::ScopeName;
-use crate::wire::{Message, VERSION_MAX};
+use crate::wire::{Beat, Message, VERSION_MAX};
 
 use super::effects::Lane;
 
@@ -111,7 +111,9 @@ impl Node {
         for effect in effects {
             match *effect {
                 LivenessEffect::Ping { peer, nonce } => {
-                    let beat = self.beat(peer, nonce, now);
+                    let period_ms = self.config.liveness.period_ms;
+                    let check = self.sync.ride(peer, now.time, period_ms, &mut self.scopes);
+                    let beat = Beat { check, ..self.beat(peer, nonce, now) };
                     let rides = self.broadcast.ride(peer);
                     self.send(peer, Lane::Urgent, &Message::Ping(beat, rides), fx);
                 }

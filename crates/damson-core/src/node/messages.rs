@@ -52,18 +52,15 @@ impl Node {
                 self.carry_out_sync(effects, fx);
             }
             Message::Check(digest) => {
-                let mut effects = Vec::new();
-                self.sync.on_check(peer, digest, &self.scopes, &mut effects);
-                self.carry_out_sync(effects, fx);
+                if self.answer_check(peer, digest, fx) {
+                    self.send(peer, Lane::Urgent, &Message::Equal, fx);
+                }
             }
-            Message::Equal => {
-                let mut effects = Vec::new();
-                self.sync.on_equal(peer, &mut effects);
-                self.carry_out_sync(effects, fx);
-            }
+            Message::Equal => self.found_equal(peer, fx),
             Message::Ping(beat, haves) => {
                 self.note_beat(peer, beat, haves, now, fx);
-                let answer = self.beat(peer, beat.nonce, now);
+                let equal = beat.check.filter(|check| self.answer_check(peer, *check, fx));
+                let answer = Beat { check: equal, ..self.beat(peer, beat.nonce, now) };
                 let rides = self.broadcast.ride(peer);
                 self.send(peer, Lane::Urgent, &Message::Pong(answer, rides), fx);
             }
@@ -109,6 +106,9 @@ impl Node {
         fx: &mut Vec<Effect>,
     ) {
         self.note_beat(peer, beat, haves, now, fx);
+        if beat.check.is_some() {
+            self.found_equal(peer, fx);
+        }
         match self.relayed.remove(&beat.nonce) {
             Some((asker, nonce, _)) => {
                 self.send(asker, Lane::Urgent, &Message::PingVouch { nonce, target: peer }, fx);
@@ -148,6 +148,20 @@ impl Node {
 
     pub(super) fn beat(&self, to: NodeId, nonce: u64, now: Now) -> Beat {
         let neighbor = self.overlay.is_neighbor(to).then_some(true);
-        Beat { nonce, wall_ms: now.wall_ms, digest: self.digest().0, neighbor }
+        Beat { nonce, wall_ms: now.wall_ms, digest: self.digest().0, neighbor, check: None }
+    }
+
+    /// Are we equal? If not, the peer is told how we differ.
+    fn answer_check(&mut self, peer: NodeId, check: [u8; 8], fx: &mut Vec<Effect>) -> bool {
+        let mut effects = Vec::new();
+        let equal = self.sync.on_check(peer, check, &self.scopes, &mut effects);
+        self.carry_out_sync(effects, fx);
+        equal
+    }
+
+    fn found_equal(&mut self, peer: NodeId, fx: &mut Vec<Effect>) {
+        let mut effects = Vec::new();
+        self.sync.on_equal(peer, &mut effects);
+        self.carry_out_sync(effects, fx);
     }
 }

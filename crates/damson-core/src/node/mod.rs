@@ -56,7 +56,7 @@ use links::Links;
 use memory::MemoryTold;
 use neighbors::Regroup;
 use scopes::ScopeTable;
-use upkeep::Readiness;
+use upkeep::{Readiness, SWEEP_SLACK_MS};
 
 /// A node.
 #[derive(Debug)]
@@ -89,6 +89,8 @@ pub struct Node {
     /// Until we are ready: with whom we have compared all that we share.
     compared: BTreeSet<NodeId>,
     next_sweep: Time,
+    /// When something is due next; unknown when something has changed since that was computed.
+    due: Option<Time>,
     /// How far the wall clocks of linked peers are from ours.
     offsets_ms: BTreeMap<NodeId, i64>,
     clock_suspect: bool,
@@ -182,6 +184,7 @@ impl Node {
             readiness: Readiness::Joining(joined),
             compared: BTreeSet::new(),
             next_sweep: now.time,
+            due: None,
             offsets_ms: BTreeMap::new(),
             clock_suspect: false,
             relayed: BTreeMap::new(),
@@ -209,12 +212,22 @@ impl Node {
         if std::mem::take(&mut self.scopes.forked) {
             self.take_new_life(now, fx);
         }
-        self.do_what_is_due(now, fx);
         self.settle(now, fx);
+        let mut due = self.next_due();
+        if now.time >= due.min(self.next_sweep) {
+            self.do_what_is_due(now, fx);
+            self.settle(now, fx);
+            due = self.next_due();
+        }
+        self.due = Some(due);
     }
 
     /// When to call [`Node::handle`] again at the latest.
     pub fn deadline(&self) -> Time {
+        self.due.unwrap_or_else(|| self.next_due())
+    }
+
+    fn next_due(&self) -> Time {
         let joining = match self.readiness {
             Readiness::Joining(until) => until,
             Readiness::Ready => Time(u64::MAX),
@@ -227,8 +240,9 @@ impl Node {
             self.overlay.deadline(),
             self.broadcast.deadline(),
             self.acks.deadline(),
-            self.next_sweep,
+            self.next_sweep.plus_ms(SWEEP_SLACK_MS),
             joining,
+            if self.redial && !self.leaving { Time::default() } else { Time(u64::MAX) },
         ];
         all.into_iter().fold(Time(u64::MAX), Time::min)
     }
@@ -242,6 +256,7 @@ impl Node {
         fx: &mut Vec<Effect>,
         write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
     ) -> Result<Written<T>, WriteError> {
+        self.due = None;
         let limit = self.config.scopes_max;
         let full = self.scopes.is_full();
         let hosted = self.scopes.hosts(scope);
@@ -267,6 +282,7 @@ impl Node {
     pub fn sync_with(&mut self, peer: NodeId, fx: &mut Vec<Effect>) -> bool {
         let linked = self.links.of(peer).is_some();
         if linked {
+            self.due = None;
             let mut effects = Vec::new();
             self.sync.begin(peer, &self.scopes, &mut effects);
             self.carry_out_sync(effects, fx);
@@ -301,6 +317,7 @@ impl Node {
 
     /// The replica, for simulators that damage or truncate it.
     pub fn replica_mut(&mut self, scope: &ScopeName) -> Option<&mut Replica> {
+        self.due = None;
         self.scopes.touched.insert(scope.clone());
         self.scopes.replicas.get_mut(scope)
     }
@@ -392,6 +409,7 @@ impl Node {
 
     /// For experiments that start in bulk: see [`Broadcast::plant`].
     pub fn plant(&mut self, peer: NodeId, lazy: Vec<u64>) {
+        self.due = None;
         self.broadcast.plant(peer, lazy);
     }
 

@@ -10,7 +10,9 @@ use crate::scope::ScopeName;
 use crate::time::Time;
 
 /// How often ended keys, waiting batches, guests and members out of reach are looked for, in milliseconds.
-const SWEEP_MS: u64 = 1_000;
+const SWEEP_MS: u64 = 750;
+/// How long a sweep waits for an input to come with: a node that hears of others anyway need not wake for it.
+pub(super) const SWEEP_SLACK_MS: u64 = 500;
 
 /// How long a refusal because of a second process with our id counts, in milliseconds: dials go on, and each repeats it.
 const DUPLICATE_MS: u64 = 10_000;

@@ -1,6 +1,7 @@
 //! Anti-entropy: makes two replicas equal at a cost that follows their difference.
 //!
-//! Each second, with a random peer: 15 bytes say whether both are equal (tier 1). If not, the digests of the scopes say
+//! Each second, with a random peer: 15 bytes say whether both are equal (tier 1); they ride on a liveness probe where one goes
+//! out anyway. If not, the digests of the scopes say
 //! where, and each side pulls what it lacks (tier 2: contexts; when a missing dot lies below the source's floor, tier 3:
 //! sketches, or tier 4: everything, for who has hardly anything). A pull is a session: the receiver asks for each part, so that it sets the pace and a lost message is
 //! asked for again. One inbound session at a time; rounds are jittered.
@@ -235,6 +236,26 @@ impl Sync {
         fx.push(SyncEffect::Send(peer, Message::Check(beginning(scopes.digest(peer)))));
     }
 
+    /// A probe goes to this peer, and the next in about `period_ms`: a round that is due by then rides on this one. Says what
+    /// the probe is to carry.
+    pub fn ride(
+        &mut self,
+        peer: NodeId,
+        now: Time,
+        period_ms: u64,
+        scopes: &mut dyn Scopes,
+    ) -> Option<[u8; 8]> {
+        let window_ms = period_ms.min(self.config.interval_ms);
+        if self.next_round > now.plus_ms(window_ms) {
+            return None;
+        }
+        self.drop_idle(now, scopes);
+        // By itself only when the next probe is late.
+        self.next_round = now.plus_ms(self.jittered(self.config.interval_ms) + window_ms / 2);
+        self.counters.rounds += 1;
+        Some(beginning(scopes.digest(peer)))
+    }
+
     /// Does what is due: a round with a random one of `peers`, asking again, giving up.
     pub fn tick(&mut self, now: Time, peers: &[NodeId], scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
         self.retry(now, scopes, fx);
@@ -294,14 +315,20 @@ impl Sync {
         }
     }
 
-    /// A peer asks whether we are equal.
-    pub fn on_check(&mut self, peer: NodeId, theirs: [u8; 8], scopes: &dyn Scopes, fx: &mut Vec<SyncEffect>) {
-        if beginning(scopes.digest(peer)) == theirs {
-            fx.push(SyncEffect::Send(peer, Message::Equal));
-            fx.push(SyncEffect::Synced(peer));
-        } else {
-            fx.push(send(peer, SyncMessage::Digests(scopes.digests(peer))));
-        }
+    /// A peer asks whether we are equal. We are, or it is told how we differ.
+    pub fn on_check(
+        &mut self,
+        peer: NodeId,
+        theirs: [u8; 8],
+        scopes: &dyn Scopes,
+        fx: &mut Vec<SyncEffect>,
+    ) -> bool {
+        let equal = beginning(scopes.digest(peer)) == theirs;
+        fx.push(match equal {
+            true => SyncEffect::Synced(peer),
+            false => send(peer, SyncMessage::Digests(scopes.digests(peer))),
+        });
+        equal
     }
 
     /// A peer is equal to us.

@@ -128,6 +128,9 @@ pub struct Beat {
     /// The sender takes the receiver for its overlay neighbour.
     #[n(3)]
     pub neighbor: Option<bool>,
+    /// Anti-entropy: in a ping what [`Message::Check`] says; in a pong the same bytes when both are equal.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub check: Option<[u8; 8]>,
 }
 
 /// A message of anti-entropy. Requests, demands and chunks are opaque here.
@@ -249,7 +252,10 @@ mod tests {
     #[test]
     fn messages_read_back() {
         let messages = [
-            Message::Ping(Beat { nonce: 1, wall_ms: 2, digest: [3; 16], neighbor: None }, None),
+            Message::Ping(
+                Beat { nonce: 1, wall_ms: 2, digest: [3; 16], neighbor: None, check: Some([4; 8]) },
+                None,
+            ),
             Message::Push { scope: "default".parse().unwrap(), batches: vec![1, 2, 3], round: 1 },
             Message::Check([7; 8]),
             Message::Bye,

@@ -123,7 +123,7 @@ fn a_contact_that_no_member_owns_is_tried_again_and_again_also_by_a_node_that_ha
     let [a, b, c, d] = [1, 2, 3, 4].map(|n| start(&mut bus, n));
     for (dialer, other) in [(b, a), (c, b), (d, c)] {
         bus.link(dialer, other);
-        bus.run(1_000);
+        bus.run(3_000);
     }
     assert_eq!(bus.node(a).roster().present(), 4);
     assert!(!bus.node(a).active_view().is_empty());

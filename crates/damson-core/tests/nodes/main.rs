@@ -11,3 +11,4 @@ mod lost;
 mod majority;
 mod malformed;
 mod memory;
+mod rounds;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Messages by their numbers on the wire.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 18] = [
     "hello",
     "welcome",
     "refuse",
@@ -20,6 +20,10 @@ const KINDS: [&str; 14] = [
     "have",
     "graft",
     "vector",
+    "ask",
+    "answer",
+    "check",
+    "equal",
 ];
 const HAVE: usize = 11;
 const GRAFT: usize = 12;
@@ -103,9 +107,12 @@ mod tests {
             (Message::Vector(vec![]), VECTOR),
             (Message::Overlay(OverlayMessage::Join), 10),
             (Message::Bye, 9),
+            (Message::Check([0; 8]), 16),
+            (Message::Equal, 17),
         ] {
             assert_eq!(kind_of(&message.encode()), Some(kind), "{message:?}");
         }
         assert_eq!(kind_of(&[0x82]), None);
+        assert_eq!((KINDS[16], KINDS[17]), ("check", "equal"));
     }
 }

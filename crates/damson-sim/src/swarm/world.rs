@@ -36,6 +36,8 @@ pub(crate) struct Host {
     noticed: Time,
     /// The tick that counts; others are stale.
     tick: Time,
+    /// The node's deadline, as it last said.
+    due: Time,
     /// It starves: inputs wait here.
     inbox: Option<Inbox>,
 }
@@ -50,6 +52,7 @@ pub(crate) struct World<W> {
     pub events: u64,
     /// Frames for which starved nodes had no room.
     pub frames_dropped: u64,
+    any_starves: bool,
     queue: Queue,
     links: LinkTable,
     /// What all nodes are told at their start, but for name, address and contact.
@@ -69,7 +72,15 @@ const TICK_US_MIN: u64 = 1_000;
 impl<W: Witness> World<W> {
     /// A world for so many nodes, none of which has started.
     pub fn new(network: Network, template: Config, hosts: u32, witness: W) -> Self {
-        let host = |_| Host { node: None, born: None, died: None, noticed: NEVER, tick: NEVER, inbox: None };
+        let host = |_| Host {
+            node: None,
+            born: None,
+            died: None,
+            noticed: NEVER,
+            tick: NEVER,
+            due: NEVER,
+            inbox: None,
+        };
         let mut dice = Dice::new(network.seed);
         Self {
             now: Time(0),
@@ -78,6 +89,7 @@ impl<W: Witness> World<W> {
             witness,
             events: 0,
             frames_dropped: 0,
+            any_starves: false,
             queue: Queue::default(),
             links: LinkTable::default(),
             template: Config { sources: Some(sources(network.seed, hosts)), ..template },
@@ -107,7 +119,7 @@ impl<W: Witness> World<W> {
     pub fn crash(&mut self, nodes: &[u32], noticed: Time) {
         for at in nodes {
             let host = &mut self.hosts[*at as usize];
-            host.node = None;
+            (host.node, host.due) = (None, NEVER);
             host.died = Some(self.now);
             host.noticed = noticed;
             self.note(*at, b'X', 0);
@@ -123,6 +135,7 @@ impl<W: Witness> World<W> {
 
     /// From now on these nodes starve.
     pub fn starve(&mut self, nodes: &[u32]) {
+        self.any_starves |= !nodes.is_empty();
         nodes.iter().for_each(|at| self.hosts[*at as usize].inbox = Some(Inbox::default()));
     }
 
@@ -205,6 +218,9 @@ impl<W: Witness> World<W> {
 
     /// The starved node for which this is an input.
     fn starved(&self, event: Event) -> Option<u32> {
+        if !self.any_starves {
+            return None;
+        }
         let at = match event {
             Event::Frame { link, .. } | Event::LinkDown { link } | Event::LinkUp { link } => {
                 self.links.node_at(link)?
@@ -254,6 +270,7 @@ impl<W: Witness> World<W> {
         let id = id_of(self.network.seed, at);
         let started = Boot::new(config, id, self.births.fork()).finish(None, self.clock());
         let host = &mut self.hosts[at as usize];
+        host.due = started.node.deadline();
         host.node = Some(Box::new(started.node));
         host.born = Some(self.now);
         self.note(at, b'S', 0);
@@ -272,8 +289,10 @@ impl<W: Witness> World<W> {
     /// Is this the tick that counts, and is something due?
     fn rings(&mut self, at: u32) -> bool {
         let host = &mut self.hosts[at as usize];
-        let Some(node) = host.node.as_ref().filter(|_| host.tick == self.now) else { return false };
-        let due = node.deadline() <= self.now;
+        if host.tick != self.now || host.node.is_none() {
+            return false;
+        }
+        let due = host.due <= self.now;
         if !due {
             host.tick = NEVER;
             self.set_tick(at);
@@ -332,6 +351,7 @@ impl<W: Witness> World<W> {
         let node = self.hosts[at as usize].node.as_mut()?;
         let mut fx = std::mem::take(&mut self.fx);
         let out = f(node, now, &mut fx);
+        self.hosts[at as usize].due = node.deadline();
         fx.drain(..).for_each(|effect| self.carry_out(at, effect));
         self.fx = fx;
         self.set_tick(at);
@@ -373,8 +393,7 @@ impl<W: Witness> World<W> {
 
     fn set_tick(&mut self, at: u32) {
         let host = &mut self.hosts[at as usize];
-        let Some(node) = host.node.as_ref() else { return };
-        let due = node.deadline().max(Time(self.now.0 + TICK_US_MIN));
+        let due = host.due.max(Time(self.now.0 + TICK_US_MIN));
         if due < host.tick {
             host.tick = due;
             self.queue.push(due, Event::Tick { at });

@@ -142,7 +142,8 @@ impl Peer {
     }
 
     fn ping(&self, nonce: u64) {
-        let beat = Beat { nonce, wall_ms: self.clock.now().wall_ms, digest: [0; 16], neighbor: None };
+        let beat =
+            Beat { nonce, wall_ms: self.clock.now().wall_ms, digest: [0; 16], neighbor: None, check: None };
         self.wire.receive(Message::Ping(beat, None).encode()).unwrap();
     }
 

@@ -278,6 +278,7 @@ impl Node {
 
     /// Nobody waits any more. No effect when the wait is over.
     pub fn end_wait(&mut self, wait: u64) {
+        self.due = None;
         self.acks.waits.remove(wait);
         self.acks.behind.remove(&wait);
         self.acks.questions.close(Asker { node: self.id, nonce: wait });
@@ -434,6 +435,7 @@ impl Node {
         now: Now,
         fx: &mut Vec<Effect>,
     ) -> Result<u64, WaitError> {
+        self.due = None;
         if !kind.scopes().all(|scope| self.scopes.hosts(scope)) {
             return Err(WaitError::NotHosted);
         }

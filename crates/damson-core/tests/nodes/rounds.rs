@@ -1,0 +1,44 @@
+//! Rounds of anti-entropy ride on probes.
+
+use damson_core::replica::Slot;
+use damson_core::wire::Message;
+
+use crate::bus::{Bus, Rows, scope};
+
+fn two_in_calm() -> Bus {
+    let mut bus = Bus::default();
+    let (a, b) = (bus.start(1, Rows::new(), None, 1), bus.start(2, Rows::new(), None, 2));
+    bus.link(a, b);
+    bus.run(5_000);
+    bus.sent.clear();
+    bus
+}
+
+#[test]
+fn equal_pairs_compare_each_second_without_a_frame_of_their_own() {
+    let mut bus = two_in_calm();
+    let before = bus.node(0).sync_counters();
+    bus.run(20_000);
+    let after = bus.node(0).sync_counters();
+    let (rounds, equal) = (after.rounds - before.rounds, after.equal - before.equal);
+    assert!((15..=27).contains(&rounds) && equal + 1 >= rounds, "{equal} of {rounds}");
+    let own = bus.sent.iter().filter(|(_, m)| matches!(m, Message::Check(_) | Message::Equal)).count();
+    assert_eq!(own, 0);
+}
+
+#[test]
+fn what_a_broadcast_lost_comes_by_the_next_round_in_either_direction() {
+    for (writer, reader) in [(0, 1), (1, 0)] {
+        let mut bus = two_in_calm();
+        bus.deaf.insert((writer, reader));
+        bus.write(writer, |tx| _ = tx.add(&Slot::key("k"), 1).unwrap());
+        bus.deaf.clear();
+        bus.run(1_500);
+        let wall_ms = bus.now().wall_ms;
+        let held = bus
+            .node(reader)
+            .replica(&scope())
+            .is_some_and(|r| r.view(wall_ms).kind(&Slot::key("k")).is_some());
+        assert!(held, "from {writer} to {reader}");
+    }
+}
