@@ -10,6 +10,8 @@ mod hello;
 mod lazy;
 mod overlay;
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
@@ -207,10 +209,24 @@ pub struct ScopeDigest {
     pub empty: bool,
 }
 
+thread_local! {
+    /// Frames are written here and leave as they are long: nothing grows while one is written, nothing is kept beyond it.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What of it is kept from one frame to the next.
+const SCRATCH_BYTES_MAX: usize = 64 << 10;
+
 impl Message {
     /// The frame.
     pub fn encode(&self) -> Bytes {
-        minicbor::to_vec(self).expect("memory").into()
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.clear();
+            minicbor::encode(self, &mut *scratch).expect("memory");
+            let frame = Bytes::copy_from_slice(scratch);
+            scratch.shrink_to(SCRATCH_BYTES_MAX);
+            frame
+        })
     }
 
     /// Reads a frame.
