@@ -31,6 +31,9 @@ pub struct BroadcastConfig {
     pub grown_max: usize,
     /// Changes of distances wait for others to go with them, in milliseconds. Default 20.
     pub vector_hold_ms: u64,
+    /// The next ones wait until this time after the last, in milliseconds, but for those that rose. Default 100: while many
+    /// change at once most change again.
+    pub vector_gap_ms: u64,
     /// What distances may use of each link, in bytes a second. Default 8 KiB: a thousand members in less than a second. Nothing is sent while nothing changes.
     pub vector_bytes_per_s: u64,
     /// Distances in one message. Default 2,048.
@@ -78,6 +81,7 @@ impl Default for BroadcastConfig {
             sources_max: 65_536,
             grown_max: 1 << 18,
             vector_hold_ms: 20,
+            vector_gap_ms: 100,
             vector_bytes_per_s: 8 << 10,
             vector_max: 2_048,
         }

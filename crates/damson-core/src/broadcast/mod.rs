@@ -103,6 +103,8 @@ pub struct Broadcast {
     missing: BTreeMap<Stream, Missing>,
     log: Log,
     alert_until: Time,
+    /// When something is due: asked for with each input, changed by few of them.
+    next: Time,
     counters: BroadcastCounters,
 }
 
@@ -117,6 +119,7 @@ impl Broadcast {
             missing: BTreeMap::new(),
             log: Log::default(),
             alert_until: Time::default(),
+            next: Time(u64::MAX),
             counters: BroadcastCounters::default(),
         }
     }
@@ -164,9 +167,13 @@ impl Broadcast {
 
     /// When [`Broadcast::tick`] wants to be called.
     pub fn deadline(&self) -> Time {
+        self.next
+    }
+
+    fn look_ahead(&mut self) {
         let links = self.links.values().filter_map(|link| link.due);
         let missing = self.missing.values().map(|missing| missing.due);
-        links.chain(missing).fold(self.trees.deadline(), Time::min)
+        self.next = links.chain(missing).fold(self.trees.deadline(), Time::min);
     }
 
     /// A neighbour more: it is told distances, and what is recent.
@@ -179,6 +186,7 @@ impl Broadcast {
         self.log.latest().iter().for_each(|(stream, last)| _ = link.plan(stream, *last, due));
         self.links.insert(peer, link);
         self.alert(now);
+        self.look_ahead();
     }
 
     /// A neighbour less.
@@ -187,6 +195,7 @@ impl Broadcast {
             self.trees.link_down(peer);
             self.trees.schedule(now, self.config.vector_hold_ms);
             self.alert(now);
+            self.look_ahead();
         }
     }
 
@@ -196,6 +205,7 @@ impl Broadcast {
         if old.abs_diff(new) > 1 + old.max(new) / 4 {
             self.trees.measured(peer, new);
             self.trees.schedule(now, self.config.vector_hold_ms);
+            self.look_ahead();
         }
     }
 
@@ -231,6 +241,7 @@ impl Broadcast {
             self.push(to, scope, round, payload, fx);
         }
         self.counters.payloads_received += u64::from(from.is_some());
+        self.look_ahead();
     }
 
     /// Anti-entropy with `from` has brought operations that had not come by themselves: the others may lack them as well.
@@ -243,6 +254,7 @@ impl Broadcast {
                 link.due = Some(now);
             }
         }
+        self.look_ahead();
     }
 
     /// A payload that was known came: the neighbour need not be told, and if it took us for its child it was mistaken.
@@ -261,6 +273,7 @@ impl Broadcast {
             self.trees.prune(from, author);
             self.trees.schedule(now, 0);
         }
+        self.look_ahead();
     }
 
     /// A neighbour announces.
@@ -283,6 +296,7 @@ impl Broadcast {
             self.note_missing(stream, have.last, from, now);
         }
         self.trees.schedule(now, 0);
+        self.look_ahead();
     }
 
     /// A neighbour asks.
@@ -314,18 +328,24 @@ impl Broadcast {
             // We may hold it without its payload: anti-entropy has brought it.
             fx.push(BroadcastEffect::Sync(from));
         }
+        self.look_ahead();
     }
 
     /// A neighbour tells distances.
     pub fn on_vector(&mut self, from: NodeId, bytes: &[u8], now: Time) {
         self.counters.refused += self.trees.hear(from, bytes);
         self.trees.schedule(now, self.config.vector_hold_ms);
+        self.look_ahead();
     }
 
     /// Announcements that ride on a probe.
     pub fn ride(&mut self, peer: NodeId) -> Option<Vec<Have>> {
         let haves = self.links.get_mut(&peer)?.take(self.config.ride_max);
-        (!haves.is_empty()).then_some(haves)
+        if haves.is_empty() {
+            return None;
+        }
+        self.look_ahead();
+        Some(haves)
     }
 
     /// Does what is due: announces, asks, tells distances.
@@ -339,12 +359,12 @@ impl Broadcast {
         self.graft_missing(now, known, fx);
         self.trees.lift_floors(now);
         self.trees.schedule(now, self.config.vector_hold_ms);
-        let (max, rate) = (self.config.vector_max, self.config.vector_bytes_per_s);
-        for (peer, bytes) in self.trees.take_due(now, max, rate) {
+        for (peer, bytes) in self.trees.take_due(now, &self.config) {
             self.counters.vectors_sent += 1;
             self.counters.vector_bytes_sent += bytes.len() as u64;
             fx.push(BroadcastEffect::Vector(peer, bytes));
         }
+        self.look_ahead();
     }
 
     fn note_missing(&mut self, stream: Stream, last: u64, from: NodeId, now: Time) {

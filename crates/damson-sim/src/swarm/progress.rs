@@ -18,7 +18,7 @@ pub struct SwarmProgress {
 }
 
 /// The time between two joins, in microseconds.
-pub(crate) const JOIN_US: u64 = 1_000;
+pub(crate) const JOIN_US: u64 = 250;
 /// How often progress is told, in virtual microseconds.
 const TELL_US: u64 = 1_000_000;
 

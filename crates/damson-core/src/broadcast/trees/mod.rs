@@ -27,6 +27,7 @@ use self::distance::{CHILD, Distance, UNKNOWN, further, parts};
 use self::floors::Floors;
 use self::grown::GrownTrees;
 use self::slots::SlotSet;
+use super::config::BroadcastConfig;
 use super::sources::{SourceTable, key_of};
 use crate::time::Time;
 
@@ -54,6 +55,8 @@ pub(super) struct Trees {
     known: usize,
     /// Those of authors for whom there is no place in the table.
     grown: GrownTrees,
+    /// When something is to be said or chosen.
+    next: Time,
 }
 
 #[derive(Debug)]
@@ -89,6 +92,7 @@ impl Trees {
             of: BTreeMap::new(),
             cursor: 0,
             known: 1,
+            next: Time(u64::MAX),
         };
         let key = key_of(own);
         trees.own = match trees.table.slot(key) {
@@ -289,8 +293,12 @@ impl Trees {
 
     /// When something is to be said or chosen.
     pub fn deadline(&self) -> Time {
+        self.next
+    }
+
+    fn look_ahead(&mut self) {
         let due = self.links.iter().flatten().filter_map(|link| link.due);
-        due.fold(self.floors.deadline(), Time::min)
+        self.next = due.fold(self.floors.deadline(), Time::min);
     }
 
     /// Plans when what has changed is said.
@@ -306,6 +314,7 @@ impl Trees {
                 link.due = Some(link.free_at.max(soon));
             }
         }
+        self.look_ahead();
     }
 
     /// Chooses again where a choice was restricted until now.
@@ -316,7 +325,8 @@ impl Trees {
     }
 
     /// What is due to be said, and to whom.
-    pub fn take_due(&mut self, now: Time, entries_max: usize, bytes_per_s: u64) -> Vec<(NodeId, Vec<u8>)> {
+    pub fn take_due(&mut self, now: Time, config: &BroadcastConfig) -> Vec<(NodeId, Vec<u8>)> {
+        let entries_max = config.vector_max;
         let mut all = Vec::new();
         for at in 0..self.links.len() {
             let Some(link) = &mut self.links[at] else { continue };
@@ -328,8 +338,9 @@ impl Trees {
             let paced = if link.free_at <= now { entries_max - grown.len() - slots.len() } else { 0 };
             let changed = link.changed.take_nearest(paced, &self.distance);
             if !changed.is_empty() {
-                link.free_at =
-                    Time(now.0 + (changed.len() * ENTRY_BYTES) as u64 * 1_000_000 / bytes_per_s.max(1));
+                let bytes = (changed.len() * ENTRY_BYTES) as u64;
+                let paced = Time(now.0 + bytes * 1_000_000 / config.vector_bytes_per_s.max(1));
+                link.free_at = paced.max(now.plus_ms(config.vector_gap_ms));
             }
             let waits = (link.changed.len() > 0).then_some(link.free_at);
             let more = link.lost.len() > 0 || self.grown.has_unsaid(at);
@@ -338,6 +349,7 @@ impl Trees {
             let peer = link.peer;
             all.push((peer, self.vector(at, slots, grown)));
         }
+        self.look_ahead();
         all
     }
 
