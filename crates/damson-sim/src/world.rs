@@ -70,6 +70,9 @@ pub(crate) struct World<'a> {
     pub ended: Vec<(usize, u64, u64, damson_core::node::Waited, damson_crdt::Context)>,
 }
 
+/// How often a link has nothing to send when a node has written, so that what has gathered leaves. Else it waits.
+const IDLE_PERCENT: u64 = 50;
+
 impl<'a> World<'a> {
     pub fn new(options: &ClusterOptions, dump: Option<&'a mut dyn Write>) -> Self {
         let mut dice = Dice::new(options.seed);
@@ -190,6 +193,9 @@ impl<'a> World<'a> {
         process.wall_ms_max = process.wall_ms_max.max(now.wall_ms);
         let mut fx = Vec::new();
         let out = f(&mut process.node, now, &mut fx);
+        if process.node.is_gathering() && self.dice.percent(IDLE_PERCENT) {
+            process.node.release(now, &mut fx);
+        }
         self.follow(at, &[]);
         self.carry_out(at, fx);
         self.set_tick(at);
@@ -219,6 +225,10 @@ impl<'a> World<'a> {
             let process = self.hosts[at].process.as_mut().expect("it was just called");
             process.unacked.entry(ticket).or_default().push(*no);
             self.written += 1;
+        }
+        let process = self.hosts[at].process.as_mut().expect("it was just called");
+        if process.node.is_gathering() && self.dice.percent(IDLE_PERCENT) {
+            process.node.release(now, &mut fx);
         }
         self.carry_out(at, fx);
         self.set_tick(at);

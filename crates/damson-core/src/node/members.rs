@@ -37,6 +37,7 @@ impl Node {
         self.leaving = true;
         self.raise_incarnation(MemberState::Left, now, fx);
         self.settle(now, fx);
+        self.release(now, fx);
         let peers: Vec<NodeId> = self.links.peers().collect();
         for peer in peers {
             self.send(peer, Lane::Bulk, &Message::Bye, fx);

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   Input ---> Node::handle ---> Effect          links, frames, time; never performed here
-//!   f(&mut Tx) -> Node::write ---> Effect         local writes
+//!   f(&mut Tx) -> Node::write ---> Effect         local writes; they leave when they have gathered:
+//!   Node::release ---> Effect                     a link is idle
 //!   Node::deadline                                when to call again
 //! ```
 //!
@@ -16,6 +17,7 @@ mod config;
 mod contacts;
 mod dialer;
 mod effects;
+mod gather;
 mod greeting;
 mod hosting;
 mod links;
@@ -52,6 +54,7 @@ pub use memory::MemoryConfig;
 use ack::Acks;
 use contacts::Contacts;
 use dialer::Dialer;
+use gather::Outbox;
 use links::Links;
 use memory::MemoryTold;
 use neighbors::Regroup;
@@ -98,6 +101,7 @@ pub struct Node {
     relayed: BTreeMap<u64, (NodeId, u64, Time)>,
     next_relay: u64,
     digests: BTreeMap<NodeId, Digest>,
+    outbox: Outbox,
     acks: Acks,
     ticket: u64,
     counters: NodeCounters,
@@ -190,6 +194,7 @@ impl Node {
             relayed: BTreeMap::new(),
             next_relay: 1 << 63,
             digests: BTreeMap::new(),
+            outbox: Outbox::default(),
             acks: Acks::new(config.ack.clone(), e),
             ticket: 0,
             counters: NodeCounters::default(),
@@ -240,6 +245,7 @@ impl Node {
             self.overlay.deadline(),
             self.broadcast.deadline(),
             self.acks.deadline(),
+            self.outbox.deadline(),
             self.next_sweep.plus_ms(SWEEP_SLACK_MS),
             joining,
             if self.redial && !self.leaving { Time::default() } else { Time(u64::MAX) },
@@ -433,6 +439,9 @@ impl Node {
         }
         if now.time >= self.overlay.deadline() {
             self.overlay_input(OverlayInput::Tick, now, fx);
+        }
+        if now.time >= self.outbox.deadline() {
+            self.release(now, fx);
         }
         self.tick_broadcast(now, fx);
         self.sweep(now, fx);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use damson_crdt::{Actor, Batch, DotRange, Intervals, NodeId, Rule, codec};
 
 use super::effects::{Effect, Event, Lane};
+use super::gather::joined;
 use super::scopes::ScopeTable;
 use super::{Node, Now};
 use crate::broadcast::{BroadcastEffect, Item, Known};
@@ -63,20 +64,6 @@ impl Known for ScopeTable {
 }
 
 impl Node {
-    /// A batch of ours, or one that is ours to bring among the others.
-    ///
-    /// What is written before a peer has confirmed our life may yet become another life's, and must not be in the log
-    /// under its first name. No link is open then.
-    pub(super) fn push(&mut self, scope: &ScopeName, batch: &Batch, now: Now, fx: &mut Vec<Effect>) {
-        if self.scopes.unconfirmed {
-            return;
-        }
-        let mut payload = Vec::new();
-        codec::encode_batches(&mut payload, std::slice::from_ref(batch));
-        let item = Item { scope: scope.clone(), range: batch.range(), round: 0, payload: payload.into() };
-        self.deliver(item, None, now, fx);
-    }
-
     pub(super) fn on_push(
         &mut self,
         peer: NodeId,
@@ -91,21 +78,32 @@ impl Node {
             return;
         };
         let whole = Bytes::from(payload);
-        let single = batches.len() == 1;
         let mut looked_at = 0;
+        let mut applied = Vec::with_capacity(batches.len());
         for (at, batch) in batches.iter().enumerate() {
-            if let Some(replica) = self.scopes.replicas.get(scope).filter(|_| at == looked_at && !single) {
+            if let Some(replica) = self.scopes.replicas.get(scope)
+                && at == looked_at
+                && batches.len() > 1
+            {
                 looked_at += replica.look_ahead(&batches[at..]);
             }
+            applied.push(self.apply(peer, scope, batch, now));
+        }
+        if self.config.trace_deliveries {
+            self.trace_deliveries(peer, scope, &batches, &applied, round, fx);
+        }
+        // As it came it goes on, if all of it is new.
+        if let Some(range) = joined(&batches)
+            && applied.iter().copied().all(is_new)
+        {
+            let item = Item { scope: scope.clone(), range, round, payload: whole };
+            return self.deliver(item, Some(peer), now, fx);
+        }
+        for (batch, applied) in batches.iter().zip(applied) {
             let range = batch.range();
-            match self.apply(peer, scope, batch, now) {
+            match applied {
                 Some(Applied::New | Applied::Waiting) => {
-                    let payload = if single { whole.clone() } else { encoded(batch) };
-                    let item = Item { scope: scope.clone(), range, round, payload };
-                    if self.config.trace_deliveries {
-                        let (scope, actor, last) = (scope.clone(), range.actor, range.last);
-                        fx.push(Effect::Event(Event::Delivered { scope, actor, last, round, from: peer }));
-                    }
+                    let item = Item { scope: scope.clone(), range, round, payload: encoded(batch) };
                     self.deliver(item, Some(peer), now, fx);
                 }
                 Some(Applied::Duplicate) => self.broadcast.duplicate(peer, scope, range, now.time),
@@ -113,6 +111,22 @@ impl Node {
                 Some(Applied::Overflowed) | None => {}
             }
         }
+    }
+
+    fn trace_deliveries(
+        &self,
+        from: NodeId,
+        scope: &ScopeName,
+        batches: &[Batch],
+        applied: &[Option<Applied>],
+        round: u8,
+        fx: &mut Vec<Effect>,
+    ) {
+        let new = batches.iter().zip(applied).filter(|(_, applied)| is_new(**applied));
+        fx.extend(new.map(|(batch, _)| {
+            let (scope, actor, last) = (scope.clone(), batch.actor, batch.last());
+            Effect::Event(Event::Delivered { scope, actor, last, round, from })
+        }));
     }
 
     pub(super) fn tick_broadcast(&mut self, now: Now, fx: &mut Vec<Effect>) {
@@ -147,7 +161,7 @@ impl Node {
         }
     }
 
-    fn deliver(&mut self, item: Item, from: Option<NodeId>, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn deliver(&mut self, item: Item, from: Option<NodeId>, now: Now, fx: &mut Vec<Effect>) {
         let mut effects = Vec::new();
         self.broadcast.deliver(item, from, now.time, &mut effects);
         self.carry_out_broadcast(effects, fx);
@@ -180,6 +194,10 @@ impl Node {
         self.scopes.forked |= forged;
         Some(applied)
     }
+}
+
+fn is_new(applied: Option<Applied>) -> bool {
+    matches!(applied, Some(Applied::New | Applied::Waiting))
 }
 
 fn encoded(batch: &Batch) -> Bytes {

@@ -163,7 +163,10 @@ impl Bus {
         first.is_some_and(|(first, _)| *first <= ticket)
     }
 
-    fn carry_out(&mut self, at: usize, effects: Vec<Effect>) {
+    /// Links are idle at once.
+    fn carry_out(&mut self, at: usize, mut effects: Vec<Effect>) {
+        let now = self.now();
+        self.nodes[at].iter_mut().for_each(|node| node.release(now, &mut effects));
         let mut queue: VecDeque<(usize, Effect)> = effects.into_iter().map(|effect| (at, effect)).collect();
         while let Some((at, effect)) = queue.pop_front() {
             let then = match effect {

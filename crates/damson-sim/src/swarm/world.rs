@@ -351,6 +351,10 @@ impl<W: Witness> World<W> {
         let node = self.hosts[at as usize].node.as_mut()?;
         let mut fx = std::mem::take(&mut self.fx);
         let out = f(node, now, &mut fx);
+        // Links carry any number of frames at once.
+        if node.is_gathering() {
+            node.release(now, &mut fx);
+        }
         self.hosts[at as usize].due = node.deadline();
         fx.drain(..).for_each(|effect| self.carry_out(at, effect));
         self.fx = fx;

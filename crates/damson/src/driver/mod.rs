@@ -34,7 +34,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
 use crate::clock::OsClock;
-use crate::transport::{LinkSender, SendError, Transport};
+use crate::transport::{Idle, LinkSender, SendError, Transport};
 use crate::watch::Watchers;
 
 pub(crate) use disk::Disk;
@@ -53,6 +53,8 @@ pub(crate) struct Driver {
     events: broadcast::Sender<Event>,
     /// The deadline is sooner than the timer.
     moved: Notify,
+    /// What was written waits for a link that has nothing else to send.
+    idle: Arc<Idle>,
     stopping: watch::Sender<bool>,
     /// Frames over the limit, which no link takes.
     dropped: AtomicU64,
@@ -105,6 +107,7 @@ impl Driver {
             watchers: Watchers::default(),
             events: broadcast::Sender::new(EVENTS_MAX),
             moved: Notify::new(),
+            idle: Arc::default(),
             stopping: watch::Sender::new(false),
             dropped: AtomicU64::new(0),
             expelled: AtomicU64::new(0),
@@ -112,6 +115,7 @@ impl Driver {
         driver.carry_out(&mut driver.state.lock(), effects);
         tokio::spawn(accept(driver.clone()));
         tokio::spawn(keep_time(driver.clone()));
+        tokio::spawn(release(driver.clone()));
         driver
     }
 
@@ -221,6 +225,7 @@ impl Driver {
     /// Carries out effects, and those of what they lead to.
     fn carry_out(self: &Arc<Self>, state: &mut State, mut effects: Vec<Effect>) {
         loop {
+            self.release_if_idle(state, &mut effects);
             effects.drain(..).for_each(|effect| self.carry_out_one(state, effect));
             let Some(link) = state.full.pop() else { break };
             state.node.handle(Input::LinkDown { link }, self.clock.now(), &mut effects);
@@ -229,6 +234,18 @@ impl Driver {
         if deadline < state.timer {
             state.timer = deadline;
             self.moved.notify_one();
+        }
+    }
+
+    /// What was written leaves as soon as a link has nothing else to send; until then it gathers.
+    fn release_if_idle(&self, state: &mut State, effects: &mut Vec<Effect>) {
+        if !state.node.is_gathering() {
+            return;
+        }
+        // Asked for before the look: a link that becomes idle after it tells.
+        self.idle.want();
+        if state.links.is_empty() || state.links.values().any(|open| open.sender.is_idle()) {
+            state.node.release(self.clock.now(), effects);
         }
     }
 
@@ -312,6 +329,17 @@ async fn keep_time(driver: Arc<Driver>) {
         tokio::select! {
             () = tokio::time::sleep(pause) => driver.input([Input::Tick]),
             () = driver.moved.notified() => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Sends what has gathered when a link has nothing else to send.
+async fn release(driver: Arc<Driver>) {
+    let mut stopping = driver.stopping.subscribe();
+    loop {
+        tokio::select! {
+            () = driver.idle.told() => driver.carry_out(&mut driver.state.lock(), Vec::new()),
             _ = stopping.wait_for(|stop| *stop) => return,
         }
     }

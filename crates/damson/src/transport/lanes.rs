@@ -2,6 +2,8 @@
 //! bytes, so that neither many small frames nor a few large ones hold up the others.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -59,7 +61,35 @@ pub(super) struct Lanes {
     queues: Mutex<Queues>,
     /// Wakes the emptying task when there is something for it, or when the lanes are closed.
     filled: Notify,
+    /// All that was queued is on the wire.
+    rests: AtomicBool,
+    idle: OnceLock<Arc<Idle>>,
     closing: watch::Sender<Closing>,
+}
+
+/// Waits for the first of several links that has nothing left to send.
+#[derive(Debug, Default)]
+pub struct Idle {
+    wanted: AtomicBool,
+    told: Notify,
+}
+
+impl Idle {
+    /// From now on the next link that has nothing left to send ends a wait.
+    pub fn want(&self) {
+        self.wanted.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until a link had nothing left to send after [`Idle::want`]. For one task only.
+    pub async fn told(&self) {
+        self.told.notified().await;
+    }
+
+    fn tell(&self) {
+        if self.wanted.load(Ordering::SeqCst) && self.wanted.swap(false, Ordering::SeqCst) {
+            self.told.notify_one();
+        }
+    }
 }
 
 /// How a link's end was asked for.
@@ -90,7 +120,14 @@ struct Queue {
 impl Lanes {
     pub(super) fn new(limits: LinkLimits) -> Lanes {
         let closing = watch::Sender::new(Closing::NotYet);
-        Lanes { limits, queues: Mutex::default(), filled: Notify::new(), closing }
+        Lanes {
+            limits,
+            queues: Mutex::default(),
+            filled: Notify::new(),
+            rests: AtomicBool::new(true),
+            idle: OnceLock::new(),
+            closing,
+        }
     }
 
     pub(super) fn push(&self, lane: Lane, frame: Bytes) -> Result<(), SendError> {
@@ -110,6 +147,7 @@ impl Lanes {
             Lane::Transfer => &mut queues.transfer,
         };
         queue.push(frame, &self.limits)?;
+        self.rests.store(false, Ordering::SeqCst);
         drop(queues);
         // Whoever empties the lanes looks again before it sleeps, so only the first frame needs to wake it.
         if was_empty {
@@ -136,8 +174,27 @@ impl Lanes {
         }
     }
 
-    /// Waits until there may be something to take, or the lanes are closed. For one task only.
+    /// Is all that was queued on the wire?
+    pub(super) fn is_idle(&self) -> bool {
+        self.rests.load(Ordering::SeqCst)
+    }
+
+    /// Tells this each time that all that was queued is on the wire.
+    pub(super) fn tell_idle(&self, idle: Arc<Idle>) {
+        let _ = self.idle.set(idle);
+    }
+
+    fn rest(&self) {
+        let queues = self.queues.lock();
+        if queues.is_empty() && !self.rests.swap(true, Ordering::SeqCst) {
+            self.idle.get().into_iter().for_each(|idle| idle.tell());
+        }
+    }
+
+    /// Waits until there may be something to take, or the lanes are closed. For one task only, which has sent all that it has
+    /// taken.
     pub(super) async fn filled(&self) {
+        self.rest();
         self.filled.notified().await;
     }
 

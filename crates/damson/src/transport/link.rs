@@ -14,7 +14,7 @@ use tokio::{sync::mpsc, time};
 
 use super::{
     Lane, PeerId, SendError, TransportError,
-    lanes::{Lanes, Taken},
+    lanes::{Idle, Lanes, Taken},
 };
 use crate::identity::hex;
 
@@ -90,6 +90,17 @@ impl LinkSender {
     /// See [`SendError`]; a queued frame can still be lost when the link ends.
     pub fn try_send(&self, lane: Lane, frame: Bytes) -> Result<(), SendError> {
         self.lanes.0.push(lane, frame)
+    }
+
+    /// Is all that was queued on the wire?
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.lanes.0.is_idle()
+    }
+
+    /// From now on tells `idle` when all that was queued is on the wire.
+    pub fn tell_idle(&self, idle: Arc<Idle>) {
+        self.lanes.0.tell_idle(idle);
     }
 
     /// Ends the link for both sides at once; what is queued is not sent.

@@ -43,7 +43,7 @@ pub use admission::{Admission, ClusterSecret};
 pub use byo::{ByoHandle, ByoLink, ByoTransport, DialRequest};
 pub use counters::TransportCounters;
 pub use error::TransportError;
-pub use lanes::{Lane, SendError};
+pub use lanes::{Idle, Lane, SendError};
 pub use link::{Link, LinkLimits, LinkSender};
 pub(crate) use lookups::Lookups;
 pub use memory::{MemoryNetwork, MemoryTransport};

@@ -435,7 +435,8 @@ impl Node {
         now: Now,
         fx: &mut Vec<Effect>,
     ) -> Result<u64, WaitError> {
-        self.due = None;
+        // What others are asked for is on its way before the question.
+        self.release(now, fx);
         if !kind.scopes().all(|scope| self.scopes.hosts(scope)) {
             return Err(WaitError::NotHosted);
         }

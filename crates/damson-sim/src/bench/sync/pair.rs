@@ -110,6 +110,7 @@ impl<'a> Pair<'a> {
             Ok(())
         });
         let batch = written.expect("the scope is hosted").batch.expect("something was written");
+        self.nodes[at].release(now(self.ms), &mut fx);
         self.carry_out(at, fx, 0);
         self.deliver(&mut Round::default());
         batch
