@@ -26,6 +26,8 @@ pub(super) struct LazyLink {
 /// Something that others have and we do not.
 #[derive(Debug)]
 pub(super) struct Missing {
+    /// The first of what was missing when it was last looked at.
+    pub first: u64,
     pub last: u64,
     /// Who has it, and was not asked yet.
     pub announcers: VecDeque<NodeId>,

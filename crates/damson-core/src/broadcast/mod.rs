@@ -91,6 +91,9 @@ pub enum BroadcastEffect {
 
 /// Entries that are looked at in one message.
 const ENTRIES_MAX: usize = 4_096;
+/// While an author's operations go on coming by themselves, the next are not asked for before this time, in milliseconds: a
+/// busy node stands still for a while, and would be sent all that is under way once more.
+const PROGRESS_MS: u64 = 200;
 /// What one request is answered with, in bytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
@@ -286,14 +289,12 @@ impl Broadcast {
             let stream = Stream::new(&have.scope, have.actor);
             self.links.get_mut(&from).expect("checked above").knows(&stream, have.last);
             // Not only the last: one before it may have been lost.
-            if known.first_missing(&have.scope, have.actor, have.last).is_none() {
-                continue;
-            }
+            let Some(first) = known.first_missing(&have.scope, have.actor, have.last) else { continue };
             if self.trees.parent(have.actor.node) == Some(from) {
                 // It does not push to us: it does not know that we are its child.
                 self.trees.remind(from, have.actor.node);
             }
-            self.note_missing(stream, have.last, from, now);
+            self.note_missing(stream, (first, have.last), from, now);
         }
         self.trees.schedule(now, 0);
         self.look_ahead();
@@ -367,7 +368,7 @@ impl Broadcast {
         self.look_ahead();
     }
 
-    fn note_missing(&mut self, stream: Stream, last: u64, from: NodeId, now: Time) {
+    fn note_missing(&mut self, stream: Stream, (first, last): (u64, u64), from: NodeId, now: Time) {
         let due = now.plus_ms(self.patience_ms(stream.actor.node, from));
         if let Some(missing) = self.missing.get_mut(&stream) {
             missing.announced(from, last, due);
@@ -378,7 +379,7 @@ impl Broadcast {
             return;
         }
         let announcers = [from].into();
-        self.missing.insert(stream, Missing { last, announcers, due, asked: None });
+        self.missing.insert(stream, Missing { first, last, announcers, due, asked: None });
     }
 
     /// How long a payload is given to come by itself. As long as there is a parent it should come from there, even if that
@@ -403,6 +404,12 @@ impl Broadcast {
                 self.missing.remove(&stream);
                 continue;
             };
+            let progress = first > std::mem::replace(&mut missing.first, first);
+            if progress && missing.asked.is_none() {
+                // It comes by itself, only later than it was announced: a busy parent's link, or our own backlog.
+                missing.due = now.plus_ms(PROGRESS_MS);
+                continue;
+            }
             let next = std::iter::from_fn(|| missing.announcers.pop_front());
             let Some(next) = next.into_iter().find(|peer| self.links.contains_key(peer)) else {
                 sync.extend(missing.asked);

@@ -111,6 +111,7 @@ pub(super) fn joined(batches: &[Batch]) -> Option<DotRange> {
     whole.then(|| DotRange { last: last.last(), ..first.range() })
 }
 
-fn follows(one: &Batch, other: &Batch) -> bool {
+/// Does the second come right after the first, by the same author?
+pub(super) fn follows(one: &Batch, other: &Batch) -> bool {
     one.actor == other.actor && one.last() + 1 == other.first
 }

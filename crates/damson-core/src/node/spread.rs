@@ -6,7 +6,7 @@ use bytes::Bytes;
 use damson_crdt::{Actor, Batch, DotRange, Intervals, NodeId, Rule, codec};
 
 use super::effects::{Effect, Event, Lane};
-use super::gather::joined;
+use super::gather::{follows, joined};
 use super::scopes::ScopeTable;
 use super::{Node, Now};
 use crate::broadcast::{BroadcastEffect, Item, Known};
@@ -92,24 +92,22 @@ impl Node {
         if self.config.trace_deliveries {
             self.trace_deliveries(peer, scope, &batches, &applied, round, fx);
         }
-        // As it came it goes on, if all of it is new.
-        if let Some(range) = joined(&batches)
-            && applied.iter().copied().all(is_new)
-        {
-            let item = Item { scope: scope.clone(), range, round, payload: whole };
-            return self.deliver(item, Some(peer), now, fx);
-        }
-        for (batch, applied) in batches.iter().zip(applied) {
-            let range = batch.range();
-            match applied {
-                Some(Applied::New | Applied::Waiting) => {
-                    let item = Item { scope: scope.clone(), range, round, payload: encoded(batch) };
-                    self.deliver(item, Some(peer), now, fx);
-                }
-                Some(Applied::Duplicate) => self.broadcast.duplicate(peer, scope, range, now.time),
-                // Neither known nor passed on: it is as if it had not come.
-                Some(Applied::Overflowed) | None => {}
+        // As it came it goes on, if all of it is new; else what follows each other of what is.
+        let mut from_here = 0;
+        while from_here < batches.len() {
+            let new = applied[from_here..].iter().take_while(|applied| is_new(**applied)).count();
+            let run = batches[from_here..from_here + new].chunk_by(follows).next().map_or(0, <[Batch]>::len);
+            if run > 0 {
+                let new = &batches[from_here..from_here + run];
+                let payload = if run == batches.len() { whole.clone() } else { encoded(new) };
+                let range = joined(new).expect("they follow each other");
+                let item = Item { scope: scope.clone(), range, round, payload };
+                self.deliver(item, Some(peer), now, fx);
+            } else if applied[from_here] == Some(Applied::Duplicate) {
+                self.broadcast.duplicate(peer, scope, batches[from_here].range(), now.time);
             }
+            // What overflowed or is refused is neither known nor passed on: it is as if it had not come.
+            from_here += run.max(1);
         }
     }
 
@@ -162,6 +160,7 @@ impl Node {
     }
 
     pub(super) fn deliver(&mut self, item: Item, from: Option<NodeId>, now: Now, fx: &mut Vec<Effect>) {
+        self.sync.flows(now.time);
         let mut effects = Vec::new();
         self.broadcast.deliver(item, from, now.time, &mut effects);
         self.carry_out_broadcast(effects, fx);
@@ -200,8 +199,8 @@ fn is_new(applied: Option<Applied>) -> bool {
     matches!(applied, Some(Applied::New | Applied::Waiting))
 }
 
-fn encoded(batch: &Batch) -> Bytes {
+fn encoded(batches: &[Batch]) -> Bytes {
     let mut payload = Vec::new();
-    codec::encode_batches(&mut payload, std::slice::from_ref(batch));
+    codec::encode_batches(&mut payload, batches);
     payload.into()
 }

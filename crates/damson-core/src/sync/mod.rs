@@ -126,6 +126,10 @@ pub struct Sync {
     config: SyncConfig,
     rng: ChaCha8Rng,
     next_round: Time,
+    /// When operations last went out or came in by themselves.
+    flowed: Option<Time>,
+    /// Rounds put off since the last.
+    put_off: u32,
     next_session: u64,
     inbound: Option<Inbound>,
     /// What to pull next. A peer and scope stands here once.
@@ -181,6 +185,10 @@ struct Outbound {
 const OUTBOUND_KEPT_MAX: usize = 1_024;
 /// Peers and scopes that may wait for their pull.
 const WANTED_MAX: usize = 1_024;
+/// A pause in what comes by itself, in milliseconds.
+const FLOW_MS: u64 = 100;
+/// Rounds that are put off for want of a pause.
+const PUT_OFF_MAX: u32 = 4;
 
 impl Default for SyncConfig {
     fn default() -> Self {
@@ -204,6 +212,8 @@ impl Sync {
         let (next_session, next_outbound) = (rng.next_u64() >> 33, rng.next_u64() >> 33);
         Self {
             next_round: now,
+            flowed: None,
+            put_off: 0,
             config,
             rng,
             next_session,
@@ -252,8 +262,24 @@ impl Sync {
         self.drop_idle(now, scopes);
         // By itself only when the next probe is late.
         self.next_round = now.plus_ms(self.jittered(self.config.interval_ms) + window_ms / 2);
+        if self.puts_off(now) {
+            return None;
+        }
         self.counters.rounds += 1;
         Some(beginning(scopes.digest(peer)))
+    }
+
+    /// Operations go out or come in by themselves just now.
+    pub fn flows(&mut self, now: Time) {
+        self.flowed = Some(now);
+    }
+
+    /// What is under way differs, and would come twice: a round waits for a pause. But not for ever, should there be none.
+    fn puts_off(&mut self, now: Time) -> bool {
+        let flows = self.flowed.is_some_and(|at| now.ms_since(at) < FLOW_MS);
+        let puts_off = flows && self.put_off < PUT_OFF_MAX;
+        self.put_off = if puts_off { self.put_off + 1 } else { 0 };
+        puts_off
     }
 
     /// Does what is due: a round with a random one of `peers`, asking again, giving up.
@@ -262,7 +288,7 @@ impl Sync {
         self.drop_idle(now, scopes);
         if now >= self.next_round {
             self.next_round = now.plus_ms(self.jittered(self.config.interval_ms));
-            if !peers.is_empty() {
+            if !peers.is_empty() && !self.puts_off(now) {
                 let at = usize::try_from(self.rng.next_u64() % peers.len() as u64).expect("an index");
                 self.begin(peers[at], scopes, fx);
             }

@@ -42,3 +42,15 @@ fn what_a_broadcast_lost_comes_by_the_next_round_in_either_direction() {
         assert!(held, "from {writer} to {reader}");
     }
 }
+
+#[test]
+fn rounds_wait_for_a_pause_in_what_comes_by_itself_but_not_for_ever() {
+    let mut bus = two_in_calm();
+    let before = bus.node(0).sync_counters().rounds;
+    for _ in 0..400 {
+        bus.write(1, |tx| _ = tx.add(&Slot::key("k"), 1).unwrap());
+        bus.run(50);
+    }
+    let rounds = bus.node(0).sync_counters().rounds - before;
+    assert!((2..=6).contains(&rounds), "{rounds} in 20 s");
+}

@@ -53,7 +53,7 @@ pub(crate) struct Driver {
     events: broadcast::Sender<Event>,
     /// The deadline is sooner than the timer.
     moved: Notify,
-    /// What was written waits for a link that has nothing else to send.
+    /// What was written waits for links that have nothing else to send.
     idle: Arc<Idle>,
     stopping: watch::Sender<bool>,
     /// Frames over the limit, which no link takes.
@@ -237,14 +237,14 @@ impl Driver {
         }
     }
 
-    /// What was written leaves as soon as a link has nothing else to send; until then it gathers.
+    /// What was written leaves as soon as no link has anything else to send; until then it gathers, for a millisecond at most.
     fn release_if_idle(&self, state: &mut State, effects: &mut Vec<Effect>) {
         if !state.node.is_gathering() {
             return;
         }
-        // Asked for before the look: a link that becomes idle after it tells.
+        // Asked for before the look: a link that becomes idle afterwards tells.
         self.idle.want();
-        if state.links.is_empty() || state.links.values().any(|open| open.sender.is_idle()) {
+        if state.links.values().all(|open| open.sender.is_idle()) {
             state.node.release(self.clock.now(), effects);
         }
     }
@@ -334,7 +334,7 @@ async fn keep_time(driver: Arc<Driver>) {
     }
 }
 
-/// Sends what has gathered when a link has nothing else to send.
+/// Sends what has gathered when links have nothing else to send.
 async fn release(driver: Arc<Driver>) {
     let mut stopping = driver.stopping.subscribe();
     loop {
