@@ -4,6 +4,7 @@ mod ack;
 mod bus;
 mod contacts;
 mod found;
+mod gather;
 mod greeting;
 mod hosting;
 mod links;
