@@ -55,6 +55,8 @@ pub(crate) struct World<'a> {
     pub habits: Habits,
     pub replica: ReplicaConfig,
     chunk_bytes: usize,
+    /// For how long a pause in what comes by itself a round of anti-entropy waits.
+    pause_ms: u64,
     pub scopes: Vec<ScopeName>,
     pub oracle: Oracle,
     trace: Trace<'a>,
@@ -87,6 +89,8 @@ impl<'a> World<'a> {
         };
         let chunk_bytes =
             if large { 64 << 10 } else { usize::try_from(dice.within((200, 600))).expect("small") };
+        // Rounds that wait find less, and less that is wrong.
+        let pause_ms = if large { 100 } else { dice.pick(&[0, 0, 100]) };
         let scopes = ["default", "second"].map(|name| name.parse().expect("a scope name")).to_vec();
         Self {
             rules: options.break_rule.map(Rules::breaking).unwrap_or_default(),
@@ -99,6 +103,7 @@ impl<'a> World<'a> {
             habits: Habits { write_us: None, taste: Taste::Mixed, truncate_us: None, flush_us: (200, 5_000) },
             replica,
             chunk_bytes,
+            pause_ms,
             scopes,
             oracle: Oracle::default(),
             trace: Trace::new(dump),
@@ -326,6 +331,7 @@ impl<'a> World<'a> {
         config.clock_drift_ms_max = DRIFT_MS_MAX;
         config.replica = self.replica.clone();
         config.sync.chunk_bytes = self.chunk_bytes;
+        config.sync.pause_ms = self.pause_ms;
         config.rules = self.rules;
         config
     }

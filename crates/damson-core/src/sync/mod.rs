@@ -34,6 +34,9 @@ pub struct SyncConfig {
     /// A round begins about this often, in milliseconds. Default 1,000: an equal pair costs 16 bytes, and what a
     /// broadcast lost is repaired within seconds. Jittered by a quarter in both directions.
     pub interval_ms: u64,
+    /// A round waits, four times at most, for a pause of this length in the operations that come and go by themselves, in
+    /// milliseconds: what is under way would be brought twice. Default 100; with 0 none waits.
+    pub pause_ms: u64,
     /// A lost part is asked for again after this time, in milliseconds. Default 500.
     pub retry_ms: u64,
     /// A session without progress is given up after this time, in milliseconds. Default 5,000.
@@ -185,8 +188,6 @@ struct Outbound {
 const OUTBOUND_KEPT_MAX: usize = 1_024;
 /// Peers and scopes that may wait for their pull.
 const WANTED_MAX: usize = 1_024;
-/// A pause in what comes by itself, in milliseconds.
-const FLOW_MS: u64 = 100;
 /// Rounds that are put off for want of a pause.
 const PUT_OFF_MAX: u32 = 4;
 
@@ -194,6 +195,7 @@ impl Default for SyncConfig {
     fn default() -> Self {
         Self {
             interval_ms: 1_000,
+            pause_ms: 100,
             retry_ms: 500,
             stall_ms: 5_000,
             chunk_bytes: 256 << 10,
@@ -276,7 +278,7 @@ impl Sync {
 
     /// What is under way differs, and would come twice: a round waits for a pause. But not for ever, should there be none.
     fn puts_off(&mut self, now: Time) -> bool {
-        let flows = self.flowed.is_some_and(|at| now.ms_since(at) < FLOW_MS);
+        let flows = self.flowed.is_some_and(|at| now.ms_since(at) < self.config.pause_ms);
         let puts_off = flows && self.put_off < PUT_OFF_MAX;
         self.put_off = if puts_off { self.put_off + 1 } else { 0 };
         puts_off
