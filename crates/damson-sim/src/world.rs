@@ -198,13 +198,18 @@ impl<'a> World<'a> {
         process.wall_ms_max = process.wall_ms_max.max(now.wall_ms);
         let mut fx = Vec::new();
         let out = f(&mut process.node, now, &mut fx);
-        if process.node.is_gathering() && self.dice.percent(IDLE_PERCENT) {
-            process.node.release(now, &mut fx);
-        }
+        self.release_by_chance(at, now, &mut fx);
         self.follow(at, &[]);
         self.carry_out(at, fx);
         self.set_tick(at);
         Some(out)
+    }
+
+    fn release_by_chance(&mut self, at: usize, now: Now, fx: &mut Vec<Effect>) {
+        let node = &mut self.hosts[at].process.as_mut().expect("it was just called").node;
+        if node.is_gathering() && self.dice.percent(IDLE_PERCENT) {
+            node.release(now, fx);
+        }
     }
 
     /// One transaction at a node. Returns whether something was written.
@@ -231,10 +236,7 @@ impl<'a> World<'a> {
             process.unacked.entry(ticket).or_default().push(*no);
             self.written += 1;
         }
-        let process = self.hosts[at].process.as_mut().expect("it was just called");
-        if process.node.is_gathering() && self.dice.percent(IDLE_PERCENT) {
-            process.node.release(now, &mut fx);
-        }
+        self.release_by_chance(at, now, &mut fx);
         self.carry_out(at, fx);
         self.set_tick(at);
         ticket.is_some()

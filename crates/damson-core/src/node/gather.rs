@@ -1,6 +1,6 @@
 //! Own writes on their way out: while links are busy they gather, and leave as one frame.
 //!
-//! The driver says when a link has nothing left to send ([`Node::release`]); then all that has gathered leaves, encoded once
+//! The driver says when links have nothing left to send ([`Node::release`]); then all that has gathered leaves, encoded once
 //! whatever the number of links. So a write over idle links leaves at once, and under load frames grow by themselves. What
 //! has gathered leaves without being asked for when it is large or old enough.
 
@@ -74,16 +74,12 @@ impl Node {
         !self.outbox.is_empty()
     }
 
-    /// A link has nothing left to send: what has gathered leaves.
+    /// Links have nothing left to send: what has gathered leaves.
     pub fn release(&mut self, now: Now, fx: &mut Vec<Effect>) {
         let outbox = std::mem::take(&mut self.outbox);
         for (scope, gathered) in outbox.scopes {
             for batches in gathered.batches.chunk_by(follows) {
-                let mut payload = Vec::with_capacity(gathered.bytes + 32 * batches.len());
-                codec::encode_batches(&mut payload, batches);
-                let range = joined(batches).expect("they follow each other");
-                let item = Item { scope: scope.clone(), range, round: 0, payload: payload.into() };
-                self.deliver(item, None, now, fx);
+                self.deliver(item(&scope, batches, 0), None, now, fx);
             }
         }
         self.due = None;
@@ -104,11 +100,17 @@ impl Node {
     }
 }
 
-/// All dots of batches of one author that follow each other.
-pub(super) fn joined(batches: &[Batch]) -> Option<DotRange> {
-    let (first, last) = (batches.first()?, batches.last()?);
-    let whole = batches.windows(2).all(|pair| follows(&pair[0], &pair[1]));
-    whole.then(|| DotRange { last: last.last(), ..first.range() })
+/// Batches that follow each other, as one payload. It is as long as what it holds: logs keep it.
+pub(super) fn item(scope: &ScopeName, run: &[Batch], round: u8) -> Item {
+    let mut payload = Vec::new();
+    codec::encode_batches(&mut payload, run);
+    Item { scope: scope.clone(), range: span(run), round, payload: payload.into_boxed_slice().into() }
+}
+
+/// All dots of batches that follow each other.
+pub(super) fn span(run: &[Batch]) -> DotRange {
+    let (first, last) = (&run[0], &run[run.len() - 1]);
+    DotRange { last: last.last(), ..first.range() }
 }
 
 /// Does the second come right after the first, by the same author?

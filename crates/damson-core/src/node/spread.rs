@@ -6,7 +6,7 @@ use bytes::Bytes;
 use damson_crdt::{Actor, Batch, DotRange, Intervals, NodeId, Rule, codec};
 
 use super::effects::{Effect, Event, Lane};
-use super::gather::{follows, joined};
+use super::gather::{follows, item, span};
 use super::scopes::ScopeTable;
 use super::{Node, Now};
 use crate::broadcast::{BroadcastEffect, Item, Known};
@@ -92,22 +92,21 @@ impl Node {
         if self.config.trace_deliveries {
             self.trace_deliveries(peer, scope, &batches, &applied, round, fx);
         }
-        // As it came it goes on, if all of it is new; else what follows each other of what is.
-        let mut from_here = 0;
-        while from_here < batches.len() {
-            let new = applied[from_here..].iter().take_while(|applied| is_new(**applied)).count();
-            let run = batches[from_here..from_here + new].chunk_by(follows).next().map_or(0, <[Batch]>::len);
-            if run > 0 {
-                let new = &batches[from_here..from_here + run];
-                let payload = if run == batches.len() { whole.clone() } else { encoded(new) };
-                let range = joined(new).expect("they follow each other");
-                let item = Item { scope: scope.clone(), range, round, payload };
+        let mut rest = &batches[..];
+        while !rest.is_empty() {
+            let applied = &applied[batches.len() - rest.len()..];
+            let new = applied.iter().take_while(|applied| is_new(**applied)).count();
+            let run = rest[..new].chunk_by(follows).next().unwrap_or_default();
+            if run.len() == batches.len() {
+                let item = Item { scope: scope.clone(), range: span(run), round, payload: whole.clone() };
                 self.deliver(item, Some(peer), now, fx);
-            } else if applied[from_here] == Some(Applied::Duplicate) {
-                self.broadcast.duplicate(peer, scope, batches[from_here].range(), now.time);
+            } else if !run.is_empty() {
+                self.deliver(item(scope, run, round), Some(peer), now, fx);
+            } else if applied[0] == Some(Applied::Duplicate) {
+                self.broadcast.duplicate(peer, scope, rest[0].range(), now.time);
             }
             // What overflowed or is refused is neither known nor passed on: it is as if it had not come.
-            from_here += run.max(1);
+            rest = &rest[run.len().max(1)..];
         }
     }
 
@@ -197,10 +196,4 @@ impl Node {
 
 fn is_new(applied: Option<Applied>) -> bool {
     matches!(applied, Some(Applied::New | Applied::Waiting))
-}
-
-fn encoded(batches: &[Batch]) -> Bytes {
-    let mut payload = Vec::new();
-    codec::encode_batches(&mut payload, batches);
-    payload.into()
 }

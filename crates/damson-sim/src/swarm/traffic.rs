@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Messages by their numbers on the wire.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 19] = [
     "hello",
     "welcome",
     "refuse",
@@ -24,10 +24,13 @@ const KINDS: [&str; 18] = [
     "answer",
     "check",
     "equal",
+    "other",
 ];
 const HAVE: usize = 11;
 const GRAFT: usize = 12;
 pub(crate) const VECTOR: usize = 13;
+/// What has no name here is counted all the same.
+const OTHER: usize = KINDS.len() - 1;
 
 /// Frames and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +49,9 @@ pub(crate) struct Traffic {
 
 impl Traffic {
     pub fn count(&mut self, frame: &[u8]) {
-        if let Some(kind) = kind_of(frame) {
-            self.kinds[kind].frames += 1;
-            self.kinds[kind].bytes += frame.len() as u64;
-        }
+        let sent = &mut self.kinds[kind_of(frame)];
+        sent.frames += 1;
+        sent.bytes += frame.len() as u64;
     }
 
     /// What was sent since it stood like this.
@@ -86,8 +88,8 @@ impl Traffic {
 }
 
 /// The number of a frame's message: the second byte, behind the head of an array of two.
-fn kind_of(frame: &[u8]) -> Option<usize> {
-    frame.get(1).map(|number| usize::from(*number)).filter(|number| *number < KINDS.len())
+fn kind_of(frame: &[u8]) -> usize {
+    frame.get(1).map_or(OTHER, |number| usize::from(*number).min(OTHER))
 }
 
 #[cfg(test)]
@@ -110,9 +112,9 @@ mod tests {
             (Message::Check([0; 8]), 16),
             (Message::Equal, 17),
         ] {
-            assert_eq!(kind_of(&message.encode()), Some(kind), "{message:?}");
+            assert_eq!(kind_of(&message.encode()), kind, "{message:?}");
         }
-        assert_eq!(kind_of(&[0x82]), None);
         assert_eq!((KINDS[16], KINDS[17]), ("check", "equal"));
+        assert_eq!([kind_of(&[0x82]), kind_of(&[0x82, 0x18, 0x40])], [OTHER; 2]);
     }
 }

@@ -242,11 +242,15 @@ impl Driver {
         if !state.node.is_gathering() {
             return;
         }
-        // Asked for before the look: a link that becomes idle afterwards tells.
-        self.idle.want();
-        if state.links.values().all(|open| open.sender.is_idle()) {
-            state.node.release(self.clock.now(), effects);
+        let all_idle = || state.links.values().all(|open| open.sender.is_idle());
+        if !all_idle() {
+            self.idle.want();
+            // Once more: those that become idle from here on tell.
+            if !all_idle() {
+                return;
+            }
         }
+        state.node.release(self.clock.now(), effects);
     }
 
     fn carry_out_one(self: &Arc<Self>, state: &mut State, effect: Effect) {

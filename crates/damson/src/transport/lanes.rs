@@ -67,7 +67,7 @@ pub(super) struct Lanes {
     closing: watch::Sender<Closing>,
 }
 
-/// Waits for the first of several links that has nothing left to send.
+/// Tells when one of several links has nothing left to send.
 #[derive(Debug, Default)]
 pub struct Idle {
     wanted: AtomicBool,

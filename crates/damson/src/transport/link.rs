@@ -324,6 +324,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_link_is_idle_when_the_transport_has_sent_all_and_asks_for_more() {
+        let (link, endpoint) = Link::new([1; 16], "here".into(), &small());
+        let idle = Arc::new(Idle::default());
+        link.sender.tell_idle(idle.clone());
+        assert!(link.sender.is_idle());
+        link.sender.try_send(Lane::Bulk, "one".into()).unwrap();
+        assert!(!link.sender.is_idle(), "queued");
+        endpoint.next_to_send().await.unwrap();
+        assert!(!link.sender.is_idle(), "taken, and perhaps not on the wire");
+        idle.want();
+        tokio::select! {
+            biased;
+            _ = endpoint.next_to_send() => panic!("nothing is queued"),
+            () = idle.told() => {}
+        }
+        assert!(link.sender.is_idle());
+    }
+
+    #[tokio::test]
     async fn dropping_the_transports_half_ends_the_link() {
         let (mut link, endpoint) = Link::new([1; 16], "here".into(), &small());
         drop(endpoint);
