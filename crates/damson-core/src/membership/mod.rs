@@ -8,6 +8,7 @@
 mod liveness;
 mod overlay;
 mod roster;
+mod tally;
 
 pub use liveness::{Liveness, LivenessConfig, LivenessEffect};
 pub use overlay::{Overlay, OverlayConfig, OverlayCounters, OverlayEffect, OverlayInput};

@@ -5,11 +5,13 @@
 //! how it refutes a suspicion.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use bytes::Bytes;
 use damson_crdt::NodeId;
 use minicbor::{Decode, Encode};
 
+use super::tally::Tally;
 use crate::replica::{Slot, View};
 use crate::scope::ScopeName;
 
@@ -71,7 +73,10 @@ const INCARNATION_MAX: u64 = 1 << 62;
 
 /// The members as this node sees them.
 #[derive(Debug, Default)]
-pub struct Roster(BTreeMap<NodeId, Member>);
+pub struct Roster {
+    members: BTreeMap<NodeId, Member>,
+    tally: Tally,
+}
 
 impl MemberState {
     /// As users see it.
@@ -109,17 +114,43 @@ impl Member {
 impl Roster {
     /// All members, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.0.values()
+        self.members.values()
+    }
+
+    /// All members once, in the order of their ids, beginning with the first after this one and going round.
+    pub fn round_from(&self, id: NodeId) -> impl Iterator<Item = &Member> {
+        let after = self.members.range((Bound::Excluded(id), Bound::Unbounded));
+        after.chain(self.members.range(..=id)).map(|(_, member)| member)
     }
 
     /// One member.
     pub fn get(&self, id: NodeId) -> Option<&Member> {
-        self.0.get(&id)
+        self.members.get(&id)
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Is nobody known?
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
     }
 
     /// How many members take part.
     pub fn present(&self) -> usize {
-        self.0.values().filter(|member| member.state.is_present()).count()
+        self.tally.of(MemberState::Alive) + self.tally.of(MemberState::Suspect)
+    }
+
+    /// How many members have left.
+    pub fn left(&self) -> usize {
+        self.tally.of(MemberState::Left)
+    }
+
+    /// The scopes that any member names as hosted.
+    pub fn named_scopes(&self) -> impl Iterator<Item = &ScopeName> {
+        self.tally.named()
     }
 
     /// Reads a member's record again. Returns the member before and after, when it changed.
@@ -132,10 +163,72 @@ impl Roster {
         };
         let records = view.multi(&Slot::key(key.clone())).into_iter().filter_map(read);
         let after = records.reduce(|best, other| if other.supersedes(&best) { other } else { best });
-        let before = match after.clone() {
-            Some(member) => self.0.insert(id, member),
-            None => self.0.remove(&id),
-        };
+        let before = self.put(id, after.clone());
         (before != after).then_some((before, after))
+    }
+
+    fn put(&mut self, id: NodeId, member: Option<Member>) -> Option<Member> {
+        member.iter().for_each(|member| self.tally.add(member));
+        let before = match member {
+            Some(member) => self.members.insert(id, member),
+            None => self.members.remove(&id),
+        };
+        before.iter().for_each(|member| self.tally.remove(member));
+        before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [MemberState; 4] =
+        [MemberState::Alive, MemberState::Suspect, MemberState::Dead, MemberState::Left];
+
+    fn member(id: u8, state: MemberState, hosted: Option<&[&str]>) -> Member {
+        let scopes =
+            hosted.map(|names| names.iter().map(|name| name.parse().expect("a valid name")).collect());
+        Member {
+            id: NodeId([id; 16]),
+            name: String::new(),
+            address: String::new(),
+            incarnation: 0,
+            state,
+            judged_by: None,
+            zone: None,
+            hosted: scopes,
+            version: 1,
+            http: None,
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_what_a_walk_finds() {
+        let mut roster = Roster::default();
+        let hosted: [Option<&[&str]>; 4] = [None, Some(&["a"]), Some(&["a", "b"]), Some(&[])];
+        for step in 0..400_usize {
+            let id = (step * 7 % 13) as u8;
+            let record = (step % 5 != 4).then(|| member(id, STATES[step * 3 % 4], hosted[step * 11 / 3 % 4]));
+            roster.put(NodeId([id; 16]), record);
+            let walk = |state| roster.iter().filter(|member| member.state == state).count();
+            assert_eq!(roster.present(), walk(MemberState::Alive) + walk(MemberState::Suspect));
+            assert_eq!(roster.left(), walk(MemberState::Left));
+            let named: std::collections::BTreeSet<_> =
+                roster.iter().flat_map(|m| m.hosted.iter().flatten()).collect();
+            assert!(roster.named_scopes().eq(named), "step {step}");
+        }
+    }
+
+    #[test]
+    fn going_round_visits_each_once_and_itself_last() {
+        let mut roster = Roster::default();
+        for id in [1, 3, 5, 7] {
+            roster.put(NodeId([id; 16]), Some(member(id, MemberState::Alive, None)));
+        }
+        let from =
+            |id: u8| roster.round_from(NodeId([id; 16])).map(|member| member.id.0[0]).collect::<Vec<_>>();
+        assert_eq!(from(5), [7, 1, 3, 5]);
+        assert_eq!(from(4), [5, 7, 1, 3]);
+        assert_eq!(from(9), [1, 3, 5, 7]);
     }
 }

@@ -67,9 +67,8 @@ impl Node {
         if let Some(hosted) = &self.config.hosted {
             return hosted.iter().cloned().collect();
         }
-        let named = self.roster.iter().filter_map(|member| member.hosted.as_ref()).flatten().cloned();
-        let here = self.scopes.replicas.keys().filter(|name| !name.is_system()).cloned();
-        named.chain(here).collect()
+        let here = self.scopes.replicas.keys().filter(|name| !name.is_system());
+        self.roster.named_scopes().chain(here).cloned().collect()
     }
 
     /// Those who host a scope and take part, ourselves included.

@@ -21,7 +21,8 @@ const GUEST_MS: u64 = 3_000;
 const REGROUP_PROBERS: usize = 3;
 /// How much more seldom the dead are tried, in case that only we take them for dead.
 const REGROUP_DEAD_SELDOM: usize = 10;
-/// Members that are tried in one go.
+/// Members that are looked at in one go, and members that are tried.
+const REGROUP_LOOKED_AT: usize = 64;
 const REGROUP_MAX: usize = 4;
 /// Members offered when the passive view is exhausted.
 const CANDIDATES_MAX: usize = 30;
@@ -30,6 +31,8 @@ const CANDIDATES_MAX: usize = 30;
 #[derive(Debug, Default)]
 pub(super) struct Regroup {
     dialed: BTreeMap<String, NodeId>,
+    /// Up to whom members were looked at; absent before the first.
+    looked_at: Option<NodeId>,
     /// Who asked us to reach a member: the member, the asker, its nonce, since when.
     pub asked: Vec<(NodeId, NodeId, u64, Time)>,
 }
@@ -92,9 +95,9 @@ impl Node {
 
     /// Is the cluster so small that all link to all?
     pub(super) fn is_mesh(&self) -> bool {
-        let fit = self.config.overlay.active;
-        let others = self.roster.iter().filter(|m| m.id != self.id && m.state != MemberState::Left);
-        self.config.roster && others.take(fit + 1).count() <= fit
+        let ours = self.roster.get(self.id).is_some_and(|member| member.state != MemberState::Left);
+        let others = self.roster.len() - self.roster.left() - usize::from(ours);
+        self.config.roster && others <= self.config.overlay.active
     }
 
     /// Addresses to dial again and again: in a mesh all members, with true where the other may dial first; and, there or
@@ -153,35 +156,46 @@ impl Node {
         if self.leaving || self.is_mesh() || self.overlay.is_lonely() {
             return;
         }
-        let present = self.roster.present().max(1) as u64;
-        let mut chosen = Vec::new();
-        for member in self.roster.iter() {
-            let dialable = member.id != self.id && !member.address.is_empty();
-            if !dialable || self.links.of(member.id).is_some() || !self.broadcast.is_apart(member.id) {
-                continue;
-            }
-            let odds = match member.state {
-                MemberState::Alive | MemberState::Suspect => {
-                    REGROUP_PROBERS as u64 * REGROUP_DEAD_SELDOM as u64
-                }
-                MemberState::Dead => REGROUP_PROBERS as u64,
-                MemberState::Left => 0,
-            };
-            if self.rng.next_u64() % (present * REGROUP_DEAD_SELDOM as u64) < odds {
-                chosen.push((member.id, member.address.clone()));
-            }
-        }
+        let mut chosen = self.lost_members();
         for _ in 0..REGROUP_MAX.min(chosen.len()) {
             let at = usize::try_from(self.rng.next_u64() % chosen.len() as u64).expect("an index");
             let (id, address) = chosen.swap_remove(at);
             self.regroup.dialed.insert(address.clone(), id);
             self.dial_now(&address, now, fx);
         }
+        let present = self.roster.present().max(1) as u64;
         if self.rng.next_u64() % present < REGROUP_PROBERS as u64
             && let Some(address) = self.stranger()
         {
             self.dial_now(&address, now, fx);
         }
+    }
+
+    /// Of the next members in the roster's order, those to which no path leads, drawn so that a few nodes draw each of them
+    /// in a second.
+    fn lost_members(&mut self) -> Vec<(NodeId, String)> {
+        let (present, all) = (self.roster.present().max(1) as u64, self.roster.len() as u64);
+        let looked_at = all.min(REGROUP_LOOKED_AT as u64);
+        let begin = self.regroup.looked_at.unwrap_or(self.id);
+        let mut lost = Vec::new();
+        for member in self.roster.round_from(begin).take(REGROUP_LOOKED_AT) {
+            self.regroup.looked_at = Some(member.id);
+            let odds = match member.state {
+                MemberState::Alive | MemberState::Suspect => REGROUP_PROBERS * REGROUP_DEAD_SELDOM,
+                MemberState::Dead => REGROUP_PROBERS,
+                MemberState::Left => 0,
+            };
+            let dialable = member.id != self.id && !member.address.is_empty();
+            let is_lost =
+                dialable && self.links.of(member.id).is_none() && self.broadcast.is_apart(member.id);
+            if is_lost
+                && self.rng.next_u64() % (present * looked_at * REGROUP_DEAD_SELDOM as u64)
+                    < odds as u64 * all
+            {
+                lost.push((member.id, member.address.clone()));
+            }
+        }
+        lost
     }
 
     /// A contact at whose address no member is known: nodes may live there that never heard of us, nor we of them.
