@@ -120,6 +120,10 @@ pub struct Serve {
     /// The same for each user scope, or with SCOPE= for one; can be given several times.
     #[arg(long, value_name = "[SCOPE=]SIZE")]
     pub scope_memory_max: Vec<String>,
+    /// How long a write waits while peers or the disk are behind what is written, before it is refused with TRYAGAIN; 0s
+    /// refuses at once [default: 10s].
+    #[arg(long, value_name = "DURATION")]
+    pub write_patience: Option<String>,
     /// A configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -185,7 +189,7 @@ pub struct SimCluster {
     pub dump: Option<PathBuf>,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no duration; write 500ms, 20s, 5m or 1h");
     let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let n: u64 = text[..split].parse().map_err(|_| wrong())?;

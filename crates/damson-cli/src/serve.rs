@@ -4,14 +4,14 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use config::{Config, Environment, File};
 use damson::{Node, Sync};
 use damson_server::{Server, ServerConfig};
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::Serve;
+use crate::args::{Serve, duration};
 use crate::{secret, size};
 
 /// The file and the environment: everything optional, since flags may say it.
@@ -38,10 +38,11 @@ struct Settings {
     memory_max: Option<String>,
     #[serde(default)]
     scope_memory_max: Vec<String>,
+    write_patience: Option<String>,
 }
 
 /// The names in the file, and behind DAMSON_ in the environment.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "name",
     "data_dir",
     "listen",
@@ -57,6 +58,7 @@ const FIELDS: [&str; 15] = [
     "sync",
     "memory_max",
     "scope_memory_max",
+    "write_patience",
 ];
 
 /// Runs a node until SIGTERM or SIGINT.
@@ -110,6 +112,10 @@ async fn start(settings: &Settings) -> anyhow::Result<Node> {
     builder = builder.memory(size::limits(settings.memory_max.as_deref(), &settings.scope_memory_max)?);
     if settings.cluster_secret_file.is_empty() {
         tracing::info!("no cluster secret: listening on loopback only, for nodes of this machine");
+    }
+    if let Some(patience) = &settings.write_patience {
+        let patience = duration(patience).map_err(|reason| anyhow!("write_patience: {reason}"))?;
+        builder = builder.write_patience(patience);
     }
     for path in &settings.cluster_secret_file {
         builder = builder.cluster_secret(secret::read(path)?);
@@ -211,6 +217,7 @@ fn over(args: Serve, base: Settings) -> Settings {
         sync: args.sync.or(base.sync),
         memory_max: args.memory_max.or(base.memory_max),
         scope_memory_max: list(args.scope_memory_max, base.scope_memory_max),
+        write_patience: args.write_patience.or(base.write_patience),
     }
 }
 

@@ -133,7 +133,7 @@ impl Scope {
         time_out: Duration,
         write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
     ) -> Result<Acknowledged<T>, WriteError> {
-        let Issued { value, ticket, write } = self.issue(write)?;
+        let Issued { value, ticket, write } = self.issue(write).await?;
         let Some(id) = write else {
             self.durable(ticket).await?;
             return Ok(Acknowledged { value, had: 1, token: None });
@@ -161,8 +161,16 @@ impl Scope {
     /// Writes without waiting for anything, and names what was written.
     ///
     /// # Errors
-    /// As [`Scope::write`], without the waiting.
-    pub fn issue<T>(
+    /// As [`Scope::write`].
+    pub async fn issue<T>(
+        &self,
+        write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
+    ) -> Result<Issued<T>, WriteError> {
+        self.driver().wait_for_room().await?;
+        self.issue_at_once(write)
+    }
+
+    pub(crate) fn issue_at_once<T>(
         &self,
         write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
     ) -> Result<Issued<T>, WriteError> {

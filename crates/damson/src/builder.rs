@@ -15,7 +15,7 @@ use damson_store::{DataDir, FjallStore, LoadReport, MemoryStore, Store, StoreErr
 
 use crate::clock::{OsClock, entropy};
 use crate::discovery::{Discovery, DiscoveryConfig, check_address};
-use crate::driver::{Disk, Driver, Sync};
+use crate::driver::{Disk, Driver, Room, Sync};
 use crate::error::StartError;
 use crate::identity::Identity;
 use crate::node::Node;
@@ -23,6 +23,8 @@ use crate::transport::{Admission, ClusterSecret, TcpConfig, TcpTransport, Transp
 
 /// How long a start waits for another owner of its directory to end.
 const OWNER_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a write waits for room, unless it is said otherwise.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest name and realm.
 const LABEL_BYTES_MAX: usize = 255;
 
@@ -38,6 +40,7 @@ pub struct NodeBuilder {
     discovery: Discovery,
     sync: Sync,
     sync_of: BTreeMap<ScopeName, Sync>,
+    write_patience: Duration,
 }
 
 /// A store, what it found, and the mark of the last clean stop.
@@ -60,6 +63,7 @@ impl NodeBuilder {
             discovery: Discovery::default(),
             sync: Sync::default(),
             sync_of: BTreeMap::new(),
+            write_patience: WRITE_PATIENCE,
         }
     }
 
@@ -244,6 +248,15 @@ impl NodeBuilder {
         self
     }
 
+    /// How long a write waits while links or the disk are behind what is written, before it fails with
+    /// [`WriteError::Busy`](crate::WriteError::Busy). Zero: it fails at once. Default: ten seconds. One slow peer holds writers up
+    /// for five at most.
+    #[must_use]
+    pub fn write_patience(mut self, patience: Duration) -> Self {
+        self.write_patience = patience;
+        self
+    }
+
     /// Starts the node.
     ///
     /// # Errors
@@ -252,7 +265,7 @@ impl NodeBuilder {
         self.check()?;
         let clock = OsClock::new();
         let Self { mut config, listen, data_dir, identity, transport, counters, admission, .. } = self;
-        let Self { mut discovery, sync, sync_of, .. } = self;
+        let Self { mut discovery, sync, sync_of, write_patience, .. } = self;
         config.discovers = !discovery.is_empty();
         let sketch_key = sketch_key(&config.realm, admission.secrets.first());
         discovery.any_form = transport.is_some();
@@ -278,7 +291,8 @@ impl NodeBuilder {
         config.stored = stored(opened.dir.is_some(), sync, &sync_of);
         let started = boot(config, NodeId(identity.node_id()), &mut opened, &clock)?;
         let sync_of = move |scope: &ScopeName| sync_of.get(scope).copied().unwrap_or(sync);
-        let node = run(started, opened, transport, counters, clock, sync_of);
+        let room = Room::new(write_patience);
+        let node = run(started, opened, transport, counters, clock, room, sync_of);
         discovery.start(node.driver(), &lookups);
         Ok(node)
     }
@@ -394,13 +408,14 @@ fn run(
     transport: Arc<dyn Transport>,
     counters: Option<Arc<TransportCounters>>,
     clock: OsClock,
+    room: Room,
     sync_of: impl Fn(&ScopeName) -> Sync + Send + std::marker::Sync + 'static,
 ) -> Node {
     let durable = opened.dir.is_some();
     let sync_of = move |scope: &ScopeName| if durable { sync_of(scope) } else { Sync::Never };
     let disk = Disk::start(opened.store, sync_of).expect("the operating system gives a thread at the start");
     let continued = started.continued;
-    let driver = Driver::start(started.node, started.effects, clock, disk, transport);
+    let driver = Driver::start(started.node, started.effects, clock, disk, transport, room);
     Node::new(driver, opened.dir, counters, continued)
 }
 

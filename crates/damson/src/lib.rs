@@ -54,7 +54,7 @@ pub use damson_core::node::{
     Ack, AckConfig, AckCounters, DialConfig, Event, MemoryConfig, Token, TokenError, WaitError, Waited,
 };
 pub use damson_core::replica::{
-    MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Tx, View, WriteError,
+    Behind, MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Tx, View, WriteError,
 };
 pub use damson_core::scope::{ScopeName, ScopeNameError};
 pub use damson_core::sync::SyncConfig;

@@ -88,7 +88,8 @@ impl Scope {
     }
 
     /// Writes, as one atomic batch, and waits until it is as durable as the scope asks, and until the members have it that
-    /// [`Scope::acknowledged_by`] names, if that was called.
+    /// [`Scope::acknowledged_by`] names, if that was called. While links or the disk are behind what is written it waits before it
+    /// writes, as long as [`crate::NodeBuilder::write_patience`] says.
     ///
     /// # Errors
     /// A step that the transaction returned as its error left nothing behind; what it wrote before stays.
@@ -100,20 +101,21 @@ impl Scope {
         if ack != Ack::Local {
             return Ok(self.write_acked(ack, time_out, write).await?.value);
         }
-        let (value, ticket) = self.write_now(write)?;
-        self.durable(ticket).await?;
-        Ok(value)
+        let issued = self.issue(write).await?;
+        self.durable(issued.ticket).await?;
+        Ok(issued.value)
     }
 
-    /// Writes without waiting for the disk: visible to this node's reads at once, and on its way to the others.
+    /// Writes without waiting: visible to this node's reads at once, and on its way to the others.
     ///
     /// # Errors
-    /// As [`Scope::write`].
+    /// As [`Scope::write`], and [`WriteError::Busy`] at once while links or the disk are behind what is written.
     pub fn write_now<T>(
         &self,
         write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
     ) -> Result<(T, Ticket), WriteError> {
-        let issued = self.issue(write)?;
+        self.driver.check_room()?;
+        let issued = self.issue_at_once(write)?;
         Ok((issued.value, issued.ticket))
     }
 

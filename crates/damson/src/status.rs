@@ -139,6 +139,10 @@ pub struct Counters {
     pub frames_dropped: u64,
     /// Links that were closed because their peer read more slowly than we wrote.
     pub links_expelled: u64,
+    /// Writes that waited because links or the disk were behind.
+    pub writes_held: u64,
+    /// Writes that were refused because links or the disk were behind.
+    pub writes_refused: u64,
 }
 
 impl Status {
@@ -232,6 +236,8 @@ impl Counters {
             }),
             frames_dropped: driver.dropped(),
             links_expelled: driver.expelled(),
+            writes_held: driver.room().held(),
+            writes_refused: driver.room().refused(),
             frames_oversized: load(|t| t.oversized.load(Ordering::Relaxed)),
         }
     }

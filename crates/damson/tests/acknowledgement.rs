@@ -125,10 +125,10 @@ async fn writes_in_several_scopes_are_waited_for_together_and_the_wait_ends_with
     let on_disk = |name: &str| Node::builder(name).data_dir(dir.path().join(name)).sync(Sync::Always);
     let nodes = cluster(vec![on_disk("a"), on_disk("b")]).await;
     let put = |tx: &mut damson::Tx<'_>| tx.add(&Slot::key("n"), 1);
-    let writes: Vec<_> = ["x", "y", "z"]
-        .iter()
-        .map(|scope| nodes[0].scope(scope).unwrap().issue(put).unwrap().write.unwrap())
-        .collect();
+    let mut writes = Vec::new();
+    for scope in ["x", "y", "z"] {
+        writes.extend(nodes[0].scope(scope).unwrap().issue(put).await.unwrap().write);
+    }
     let end = nodes[0].acknowledged(&writes, Ack::N(2), Some(LONG)).unwrap().await;
     assert_eq!(end, Some(Waited::Reached { had: 2 }));
     for scope in ["x", "y", "z"] {

@@ -51,6 +51,16 @@ fn limits_of_memory_come_from_all_three_and_nonsense_is_named() {
 }
 
 #[test]
+fn the_patience_of_writes_comes_from_all_three() {
+    let base = "name = 'n'\ndata_dir = '/tmp/none'\nwrite_patience = 'from-the-file'\n";
+    assert!(refused_with(base, &[], &[]).contains("from-the-file"));
+    let environment = [("DAMSON_WRITE_PATIENCE", "from-the-environment")];
+    assert!(refused_with(base, &environment, &[]).contains("from-the-environment"));
+    let said = refused_with(base, &environment, &["--write-patience", "5 of them"]);
+    assert!(said.contains("write_patience") && said.contains("write 500ms, 20s"), "{said}");
+}
+
+#[test]
 fn a_misspelt_setting_in_the_file_is_an_error_and_a_foreign_variable_is_not() {
     assert!(refused_with("nmae = 'n'", &[], &[]).contains("nmae"));
     assert!(refused_with(BASE, &[("DAMSON_SOMETHING_ELSE", "x")], &[]).contains("/from-the-file"));

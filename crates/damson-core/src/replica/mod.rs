@@ -37,7 +37,7 @@ pub use memory::{MemoryLevel, MemoryOf, MemoryUse};
 pub use read::{Scan, Slot, View};
 pub use rows::{LoadError, Loader};
 pub use transfer::{Chunk, Demand, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
-pub use write::{Tx, WriteError};
+pub use write::{Behind, Tx, WriteError};
 
 use crate::scope::ScopeName;
 use crate::sketch;

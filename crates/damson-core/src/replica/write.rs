@@ -3,6 +3,8 @@
 //! Each method checks before it changes anything, so that one that fails leaves nothing behind. What a transaction wrote
 //! before a failing step stays, as in a Redis transaction: the caller decides whether to go on.
 
+use std::fmt;
+
 use bytes::Bytes;
 use damson_crdt::{
     Batch, Cell, CellId, Context, Dot, DotRange, Hlc, Key, Kills, Kind, Leaf, LimitError, Operation, Path,
@@ -63,6 +65,12 @@ pub enum WriteError {
         /// What the disk said.
         cause: String,
     },
+    /// More waits to be sent, or to be stored, than should.
+    #[error("{behind} is behind what is written; nothing was written, try again")]
+    Busy {
+        /// For what it waits.
+        behind: Behind,
+    },
     /// The node has stopped.
     #[error("the node has stopped; nothing was written")]
     Stopped,
@@ -84,6 +92,24 @@ pub enum WriteError {
     /// written here, and may reach the others.
     #[error("whether others have the write will not be known; it stays")]
     AcknowledgementUnknown,
+}
+
+/// What holds writers up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// The link to a peer.
+    Link,
+    /// The disk.
+    Disk,
+}
+
+impl fmt::Display for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Link => "the link to a peer",
+            Self::Disk => "the disk",
+        })
+    }
 }
 
 /// What a share of a counter takes, whatever it says.

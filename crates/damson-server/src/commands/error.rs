@@ -42,6 +42,9 @@ pub(crate) enum CommandError {
     /// The state is at its limit of memory, and this would add to it.
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    /// Peers or the disk are behind what is written, and it was waited for them in vain.
+    #[error("TRYAGAIN {0}")]
+    Busy(WriteError),
     /// The disk has failed. Writes before this may be visible here and on other nodes.
     #[error("MISCONF storage has failed, so writes are not acknowledged: {cause}")]
     Storage { cause: String },
@@ -52,7 +55,7 @@ const ECHO_BYTES_MAX: usize = 128;
 
 impl CommandError {
     /// All that [`CommandError::kind`] returns.
-    pub const KINDS: [&'static str; 10] = [
+    pub const KINDS: [&'static str; 11] = [
         "unknown_command",
         "arity",
         "wrong_type",
@@ -62,6 +65,7 @@ impl CommandError {
         "limit",
         "unavailable",
         "out_of_memory",
+        "busy",
         "storage",
     ];
 
@@ -77,6 +81,7 @@ impl CommandError {
             Self::Limit(_) | Self::Pattern => "limit",
             Self::Unavailable(_) => "unavailable",
             Self::OutOfMemory => "out_of_memory",
+            Self::Busy(_) => "busy",
             Self::Storage { .. } => "storage",
         }
     }
@@ -112,6 +117,7 @@ impl From<WriteError> for CommandError {
             WriteError::NotInteger => Self::NotInteger,
             WriteError::Overflow => Self::Overflow,
             WriteError::OutOfMemory { .. } => Self::OutOfMemory,
+            WriteError::Busy { .. } => Self::Busy(error),
             WriteError::Storage { cause } => Self::Storage { cause },
             other => Self::Unavailable(other),
         }

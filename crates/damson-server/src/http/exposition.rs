@@ -138,6 +138,17 @@ impl Page {
             "Links closed because their peer read too slowly.",
             &[(&[], counters.links_expelled)],
         );
+        let (held, refused) = (counters.writes_held, counters.writes_refused);
+        self.counter(
+            "damson_writes_held_total",
+            "Writes that waited because a link or the disk was behind.",
+            &[(&[], held)],
+        );
+        self.counter(
+            "damson_writes_busy_total",
+            "Writes that were refused because a link or the disk was behind.",
+            &[(&[], refused)],
+        );
         let node = counters.node;
         let refused: [Series<'_>; 10] = [
             (&[("cause", "malformed_frame")], node.malformed),

@@ -1,6 +1,6 @@
 //! One command: found in the table, checked, executed, replied to.
 
-use damson::{Ticket, WriteError};
+use damson::{Ticket, Tx, WriteError};
 
 use super::session::{Muting, Session};
 use crate::commands::{Command, CommandError, Run, check_keys, find};
@@ -46,7 +46,8 @@ async fn run(
         Run::Write(write) => {
             check_keys(command, args, &session.front.limits)?;
             // What a command refuses is its own result: the transaction has nothing then, and is no failure.
-            let issued = session.scope().issue(|tx| Ok::<_, WriteError>(write(tx, args, &mut reply)))?;
+            let write = |tx: &mut Tx<'_>| Ok::<_, WriteError>(write(tx, args, &mut reply));
+            let issued = session.scope().issue(write).await?;
             *ticket = Some(issued.ticket);
             issued.write.into_iter().for_each(|write| session.wrote(write));
             issued.value

@@ -120,7 +120,7 @@ impl Disk {
 
     /// Is the queue short enough to take more?
     pub fn has_room_now(&self) -> bool {
-        self.queued.load(Ordering::Relaxed) < QUEUE_BYTES_MAX || self.done.borrow().failure.is_some()
+        self.is_shorter_than(QUEUE_BYTES_MAX)
     }
 
     /// Waits until the queue is short enough to take more.
@@ -128,11 +128,29 @@ impl Disk {
         if self.has_room_now() {
             return;
         }
+        self.shorter_than(QUEUE_BYTES_MAX).await;
+    }
+
+    fn is_shorter_than(&self, bytes: u64) -> bool {
+        self.queued.load(Ordering::Relaxed) < bytes || self.done.borrow().failure.is_some()
+    }
+
+    async fn shorter_than(&self, bytes: u64) {
         let mut done = self.done.clone();
         let queued = self.queued.clone();
-        let _ = done
-            .wait_for(|done| queued.load(Ordering::Relaxed) < QUEUE_BYTES_MAX || done.failure.is_some())
-            .await;
+        let is_short = |done: &Done| queued.load(Ordering::Relaxed) < bytes || done.failure.is_some();
+        // An error means that the thread has ended, and nobody takes any more.
+        let _ = done.wait_for(is_short).await;
+    }
+
+    /// Is the queue short enough for writers of this node? What links bring has as much again.
+    pub fn has_room_for_writers(&self) -> bool {
+        self.is_shorter_than(QUEUE_BYTES_MAX / 2)
+    }
+
+    /// Waits until the queue is short enough for writers of this node.
+    pub async fn room_for_writers(&self) {
+        self.shorter_than(QUEUE_BYTES_MAX / 2).await;
     }
 
     /// Waits for the disk and leaves the mark of a clean stop.

@@ -55,6 +55,7 @@ pub(super) async fn run(driver: Arc<Driver>, mut link: Link, dialed: Option<Stri
         let id = LinkId(state.next_link);
         state.next_link += 1;
         link.sender.tell_idle(driver.idle.clone());
+        link.sender.count_in(driver.room.backlog.clone());
         state.links.insert(id, OpenLink { sender: link.sender, expelled: expelled.clone() });
         id
     };

@@ -16,6 +16,7 @@
 mod disk;
 mod held;
 mod links;
+mod room;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -39,6 +40,7 @@ use crate::watch::Watchers;
 
 pub(crate) use disk::Disk;
 pub use disk::{Sync, Ticket};
+pub(crate) use room::Room;
 pub(crate) use waiting::Waiting;
 
 /// Events that a slow listener may lag behind before it misses some.
@@ -55,6 +57,7 @@ pub(crate) struct Driver {
     moved: Notify,
     /// What was written waits for links that have nothing else to send.
     idle: Arc<Idle>,
+    room: Room,
     stopping: watch::Sender<bool>,
     /// Frames over the limit, which no link takes.
     dropped: AtomicU64,
@@ -89,6 +92,7 @@ impl Driver {
         clock: OsClock,
         disk: Disk,
         transport: Arc<dyn Transport>,
+        room: Room,
     ) -> Arc<Self> {
         let state = State {
             node,
@@ -108,6 +112,7 @@ impl Driver {
             events: broadcast::Sender::new(EVENTS_MAX),
             moved: Notify::new(),
             idle: Arc::default(),
+            room,
             stopping: watch::Sender::new(false),
             dropped: AtomicU64::new(0),
             expelled: AtomicU64::new(0),
@@ -116,6 +121,7 @@ impl Driver {
         tokio::spawn(accept(driver.clone()));
         tokio::spawn(keep_time(driver.clone()));
         tokio::spawn(release(driver.clone()));
+        tokio::spawn(room::pass_over(driver.clone()));
         driver
     }
 
@@ -137,6 +143,10 @@ impl Driver {
 
     pub fn expelled(&self) -> u64 {
         self.expelled.load(Ordering::Relaxed)
+    }
+
+    pub fn room(&self) -> &Room {
+        &self.room
     }
 
     pub fn transport(&self) -> &dyn Transport {

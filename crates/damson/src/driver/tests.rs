@@ -9,7 +9,7 @@ use bytes::Bytes;
 use damson_core::crdt::NodeId;
 use damson_core::node::{Boot, Config};
 use damson_core::persist::Row;
-use damson_core::replica::Slot;
+use damson_core::replica::{Behind, Slot};
 use damson_core::wire::{Beat, Message, SyncMessage};
 use damson_store::{Durability, LoadReport, MemoryStore, Store, StoreError, Visit};
 use parking_lot::{Condvar, Mutex};
@@ -20,6 +20,9 @@ use crate::transport::{ByoHandle, ByoLink, ByoTransport, LinkLimits};
 
 /// Far longer than anything takes; a failing test waits so long, in virtual time.
 const FOR_EVER: Duration = Duration::from_secs(60);
+
+/// How long a write waits for room: longer than one link holds writers up.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A disk that commits only while its gate is open.
 struct Gated {
@@ -172,7 +175,8 @@ async fn start(limits: LinkLimits) -> (Arc<Driver>, ByoHandle, Gate) {
         _ => None,
     });
     let last = tickets.max().unwrap();
-    let driver = Driver::start(started.node, started.effects, clock, disk, Arc::new(transport));
+    let driver =
+        Driver::start(started.node, started.effects, clock, disk, Arc::new(transport), Room::new(PATIENCE));
     // No link opens before, and the disk's thread knows nothing of paused time.
     eventually(|| driver.disk.has_reached(last)).await;
     settled().await;
@@ -320,4 +324,69 @@ async fn a_write_wakes_the_timer_for_what_it_plans() {
     let is_told = |haves: &[damson_core::wire::Have]| haves.iter().any(|have| have.scope == scope());
     peer.until(|message| matches!(message, Message::Have(haves) if is_told(haves))).await;
     assert!(before.elapsed() <= Duration::from_millis(25), "{:?}", before.elapsed());
+}
+
+/// Links that are behind from 128 KiB on.
+fn quick() -> LinkLimits {
+    LinkLimits { backlog_bytes_max: 128 << 10, ..LinkLimits::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn writers_wait_while_a_link_is_behind_and_go_on_when_it_has_caught_up() {
+    let (driver, application, _) = start(quick()).await;
+    let peer = Peer::meet(&driver, &application, 2).await;
+    assert_eq!((driver.behind(), driver.wait_for_room().await), (None, Ok(())));
+    send(&driver, 1, 3);
+    let busy = WriteError::Busy { behind: Behind::Link };
+    assert_eq!(driver.check_room(), Err(busy), "who does not wait is refused");
+    let waiting = tokio::spawn({
+        let driver = driver.clone();
+        async move { driver.wait_for_room().await }
+    });
+    settled().await;
+    assert!(!waiting.is_finished());
+    while driver.behind().is_some() {
+        peer.next().await;
+    }
+    assert_eq!(waiting.await.unwrap(), Ok(()));
+    assert_eq!((driver.room().held(), driver.room().refused(), driver.expelled()), (1, 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_stays_behind_holds_writers_up_for_a_while_only() {
+    let (driver, application, _) = start(quick()).await;
+    let peer = Peer::meet(&driver, &application, 2).await;
+    send(&driver, 1, 3);
+    let since = tokio::time::Instant::now();
+    assert_eq!(driver.wait_for_room().await, Ok(()));
+    let waited = since.elapsed();
+    assert!(waited >= Duration::from_secs(5) && waited < Duration::from_millis(5_500), "{waited:?}");
+    send(&driver, 1, 1);
+    assert_eq!(driver.behind(), None, "until it has caught up");
+    while !driver.state.lock().links[&LinkId(1)].sender.is_idle() {
+        tokio::time::timeout(Duration::from_millis(10), peer.next()).await.ok();
+    }
+    send(&driver, 1, 3);
+    assert_eq!(driver.behind(), Some(Behind::Link), "behind anew");
+    peer.wire.close();
+    settled().await;
+    assert_eq!(driver.behind(), None, "a link that has ended holds up nobody");
+}
+
+#[tokio::test(start_paused = true)]
+async fn writers_wait_for_the_disk_and_are_refused_when_it_takes_too_long() {
+    let (driver, _, gate) = start(LinkLimits::default()).await;
+    fill(&driver, &gate);
+    let busy = || Err(WriteError::Busy { behind: Behind::Disk });
+    assert_eq!(driver.check_room(), busy());
+    assert_eq!(driver.wait_for_room().await, busy(), "in vain");
+    let waiting = tokio::spawn({
+        let driver = driver.clone();
+        async move { driver.wait_for_room().await }
+    });
+    settled().await;
+    assert!(!waiting.is_finished());
+    gate.shut(false);
+    eventually(|| waiting.is_finished()).await;
+    assert_eq!(waiting.await.unwrap(), Ok(()));
 }

@@ -4,12 +4,14 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::LinkLimits;
+use super::backlog::{Backlog, Behind};
 
 /// Which of a link's three queues a frame waits in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,7 @@ pub(super) struct Lanes {
     /// All that was queued is on the wire.
     rests: AtomicBool,
     idle: OnceLock<Arc<Idle>>,
+    backlog: OnceLock<Arc<Backlog>>,
     closing: watch::Sender<Closing>,
 }
 
@@ -108,6 +111,7 @@ struct Queues {
     transfer: Queue,
     /// Bytes that the bulk queue has had more than the transfer queue since both have something.
     bulk_lead: i64,
+    behind: Behind,
     closed: bool,
 }
 
@@ -126,6 +130,7 @@ impl Lanes {
             filled: Notify::new(),
             rests: AtomicBool::new(true),
             idle: OnceLock::new(),
+            backlog: OnceLock::new(),
             closing,
         }
     }
@@ -147,6 +152,7 @@ impl Lanes {
             Lane::Transfer => &mut queues.transfer,
         };
         queue.push(frame, &self.limits)?;
+        self.look_at_backlog(&mut queues);
         self.rests.store(false, Ordering::SeqCst);
         drop(queues);
         // Whoever empties the lanes looks again before it sleeps, so only the first frame needs to wake it.
@@ -167,6 +173,7 @@ impl Lanes {
                 break;
             }
         }
+        self.look_at_backlog(&mut queues);
         match (into.is_empty(), queues.closed) {
             (false, _) => Taken::Frames,
             (true, false) => Taken::Nothing,
@@ -182,6 +189,28 @@ impl Lanes {
     /// Tells this each time that all that was queued is on the wire.
     pub(super) fn tell_idle(&self, idle: Arc<Idle>) {
         let _ = self.idle.set(idle);
+    }
+
+    /// From now on counts itself here while it is behind.
+    pub(super) fn count_in(&self, backlog: Arc<Backlog>) {
+        let _ = self.backlog.set(backlog);
+    }
+
+    /// See [`Behind::pass_over`].
+    pub(super) fn pass_over(&self, after: Duration) -> bool {
+        let Some(backlog) = self.backlog.get() else { return false };
+        self.queues.lock().behind.pass_over(after, backlog)
+    }
+
+    fn look_at_backlog(&self, queues: &mut Queues) {
+        let Some(backlog) = self.backlog.get() else { return };
+        let (bytes_max, frames_max) = (self.limits.backlog_bytes_max, self.limits.queue_frames_max / 2);
+        let (bytes, frames) = (queues.bulk.bytes, queues.bulk.frames.len());
+        if bytes > bytes_max || frames > frames_max {
+            queues.behind.begin(backlog);
+        } else if bytes <= bytes_max / 2 && frames <= frames_max / 2 {
+            queues.behind.end(backlog);
+        }
     }
 
     fn rest(&self) {
@@ -206,7 +235,11 @@ impl Lanes {
 
     /// Accepts no more and forgets what is queued.
     pub(super) fn kill(&self) {
-        *self.queues.lock() = Queues { closed: true, ..Queues::default() };
+        let mut queues = self.queues.lock();
+        let behind = std::mem::take(&mut queues.behind);
+        *queues = Queues { behind, closed: true, ..Queues::default() };
+        self.look_at_backlog(&mut queues);
+        drop(queues);
         self.set_closing(Closing::AtOnce);
     }
 
@@ -348,6 +381,32 @@ mod tests {
         let mut taken = Vec::new();
         lanes.take(&mut taken, usize::MAX);
         assert_eq!(taken, ["part 1", "pt 2"]);
+    }
+
+    #[test]
+    fn lanes_are_behind_from_the_limit_down_to_half_of_it_and_are_passed_over_when_it_lasts() {
+        let limits = LinkLimits { backlog_bytes_max: 6, ..LinkLimits::default() };
+        let (lanes, backlog) = (Lanes::new(limits), Arc::new(Backlog::default()));
+        lanes.count_in(backlog.clone());
+        let push = || lanes.push(Lane::Bulk, "four".into()).unwrap();
+        let take = || lanes.take(&mut Vec::new(), 1);
+        push();
+        lanes.push(Lane::Transfer, "is asked for".into()).unwrap();
+        assert!(!backlog.is_any());
+        push();
+        assert!(backlog.is_any(), "eight bytes");
+        assert!(!lanes.pass_over(Duration::from_secs(60)) && backlog.is_any());
+        take();
+        assert!(backlog.is_any(), "four");
+        assert!(lanes.pass_over(Duration::ZERO) && !lanes.pass_over(Duration::ZERO));
+        push();
+        assert!(!backlog.is_any(), "passed over until it has caught up");
+        (0..4).for_each(|_| _ = take());
+        push();
+        push();
+        assert!(backlog.is_any(), "behind anew");
+        lanes.kill();
+        assert!(!backlog.is_any());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::{sync::mpsc, time};
 
 use super::{
     Lane, PeerId, SendError, TransportError,
+    backlog::Backlog,
     lanes::{Idle, Lanes, Taken},
 };
 use crate::identity::hex;
@@ -55,6 +56,9 @@ pub struct LinkLimits {
     /// twice the longest frame, so that one which waits leaves room for others. A peer asks for one part of a transfer
     /// (256 KiB, unless one cell is larger) at a time.
     pub queue_bytes_max: usize,
+    /// Bytes waiting in the bulk lane, or frames beyond half of `queue_frames_max`, from which on the link is behind and who
+    /// writes on this node waits; until it has half as many. Default 8 MiB: a tenth of a second of a fast network.
+    pub backlog_bytes_max: usize,
     /// Frames that may wait in each of the three lanes. Default 65,536 (a guess).
     pub queue_frames_max: usize,
     /// Bytes received and not yet taken by the link's owner; above, reading from the wire stops. A single frame is
@@ -103,6 +107,18 @@ impl LinkSender {
         self.lanes.0.tell_idle(idle);
     }
 
+    /// From now on the link counts itself here while it is behind.
+    pub fn count_in(&self, backlog: Arc<Backlog>) {
+        self.lanes.0.count_in(backlog);
+    }
+
+    /// Nobody is to wait for this link any more, until it has caught up, if it has been behind for so long. Is that so since
+    /// now?
+    #[must_use]
+    pub fn pass_over(&self, after: Duration) -> bool {
+        self.lanes.0.pass_over(after)
+    }
+
     /// Ends the link for both sides at once; what is queued is not sent.
     pub fn abort(&self) {
         self.lanes.0.kill();
@@ -125,6 +141,7 @@ impl Default for LinkLimits {
         LinkLimits {
             frame_bytes_max: 64 << 20,
             queue_bytes_max: 128 << 20,
+            backlog_bytes_max: 8 << 20,
             queue_frames_max: 65_536,
             incoming_bytes_max: 16 << 20,
             incoming_frames_max: 1024,
@@ -144,6 +161,9 @@ impl LinkLimits {
                 "queue_bytes_max",
                 "must be at least frame_bytes_max, or such a frame could never be sent",
             );
+        }
+        if self.backlog_bytes_max == 0 {
+            return wrong("backlog_bytes_max", "must be at least 1, or nobody could ever write");
         }
         if self.queue_frames_max == 0 {
             return wrong("queue_frames_max", "must be at least 1");
@@ -356,6 +376,7 @@ mod tests {
         for limits in [
             LinkLimits { frame_bytes_max: 0, ..LinkLimits::default() },
             LinkLimits { queue_bytes_max: 1, ..LinkLimits::default() },
+            LinkLimits { backlog_bytes_max: 0, ..LinkLimits::default() },
             LinkLimits { queue_frames_max: 0, ..LinkLimits::default() },
             LinkLimits { incoming_frames_max: usize::MAX, ..LinkLimits::default() },
         ] {

@@ -26,6 +26,7 @@
 use std::pin::Pin;
 
 mod admission;
+mod backlog;
 mod byo;
 mod counters;
 mod error;
@@ -40,6 +41,7 @@ mod tcp;
 mod tls;
 
 pub use admission::{Admission, ClusterSecret};
+pub use backlog::Backlog;
 pub use byo::{ByoHandle, ByoLink, ByoTransport, DialRequest};
 pub use counters::TransportCounters;
 pub use error::TransportError;

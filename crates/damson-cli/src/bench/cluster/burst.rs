@@ -60,8 +60,8 @@ async fn put(scope: Scope, at: usize, count: u32, value: Bytes) -> Result<(), Wr
         let mut last = None;
         for n in first..count.min(first + PIPELINE) {
             let slot = Slot::key(format!("b{at:02}:{n:012}"));
-            let (_, ticket) = scope.write_now(|tx| tx.put_register(&slot, value.clone(), None))?;
-            last = Some(ticket);
+            let issued = scope.issue(|tx| tx.put_register(&slot, value.clone(), None)).await?;
+            last = Some(issued.ticket);
         }
         if let Some(ticket) = last {
             scope.durable(ticket).await?;
