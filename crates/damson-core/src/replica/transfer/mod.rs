@@ -19,6 +19,7 @@
 mod sink;
 mod source;
 mod symbols;
+mod walk;
 
 use std::collections::BTreeSet;
 

@@ -6,9 +6,11 @@ use damson_crdt::{CellId, Context, Dot, DotRange, Key, NodeId, Rule, Rules, Targ
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use super::walk::Walk;
 use super::{Chunk, Demand, Extent, Last, Request, Symbols, keep, name_of};
 use crate::replica::Replica;
 use crate::replica::compare::Comparison;
+use crate::replica::live::Live;
 
 /// A transfer to another.
 #[derive(Debug)]
@@ -25,7 +27,9 @@ pub(in crate::replica) struct Outbound {
     pub symbols_max: u32,
     /// How many differences there seem to be before any symbol is sent.
     pub hint: Option<u64>,
+    /// Cells that have to be sent whatever the walk meets: those that change meanwhile too.
     pub todo: BTreeSet<CellId>,
+    walk: Walk,
     /// The hashes of cells and of cleared keys that were sent, while only some are.
     sent: BTreeSet<u64>,
     cleared: BTreeSet<Key>,
@@ -45,14 +49,20 @@ impl Outbound {
             symbols_max: 0,
             hint: None,
             todo: BTreeSet::new(),
+            walk: Walk::default(),
             sent: BTreeSet::new(),
             cleared: BTreeSet::new(),
             removals: BTreeSet::new(),
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.todo.is_empty() && self.cleared.is_empty() && self.removals.is_empty()
+    fn is_empty(&mut self, live: &Live) -> bool {
+        let told = self.todo.is_empty() && self.cleared.is_empty() && self.removals.is_empty();
+        told && self.walk.is_over(live)
+    }
+
+    fn next_cell(&mut self, live: &Live) -> Option<CellId> {
+        self.todo.pop_first().or_else(|| self.walk.next(live))
     }
 
     pub fn removed(&mut self, dot: Dot) {
@@ -94,7 +104,7 @@ impl Replica {
         let outbound = match prepared {
             Some(prepared) if below => Outbound { seen: request.seen, ..prepared },
             _ if below => self.open_below_floor(peer, request, &missing),
-            _ => self.open_missing(peer, request.seen, &missing),
+            _ => self.open_missing(peer, request.seen, missing),
         };
         let extent = outbound.extent;
         self.outbound.insert(id, outbound);
@@ -120,7 +130,7 @@ impl Replica {
         let mut chunk = Chunk::default();
         let mut bytes = 0;
         while bytes < bytes_max
-            && let Some(id) = outbound.todo.pop_first()
+            && let Some(id) = outbound.next_cell(&self.live)
         {
             let cell = self.live.cell(&id).cloned().unwrap_or_default();
             bytes += id.key.len() + id.path.as_bytes().len() + 16;
@@ -130,6 +140,8 @@ impl Replica {
             }
             chunk.cells.push((id, cell));
         }
+        // Cells of one key stand together, and name it once.
+        chunk.cells.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         while bytes < bytes_max
             && let Some(key) = outbound.cleared.pop_first()
         {
@@ -147,7 +159,7 @@ impl Replica {
             }
         }
         let early = !self.rules.holds(Rule::EarlyContext);
-        if outbound.is_empty() || early {
+        if outbound.is_empty(&self.live) || early {
             let outbound = self.outbound.remove(&id)?;
             chunk.last = Some(self.last_of(&outbound));
             self.keep_baseline(id, outbound);
@@ -166,25 +178,26 @@ impl Replica {
         self.note_comparisons();
     }
 
-    fn open_missing(&self, peer: NodeId, seen: Context, missing: &Context) -> Outbound {
+    fn open_missing(&self, peer: NodeId, seen: Context, missing: Context) -> Outbound {
         let mut outbound = Outbound::new(peer, seen, Extent::Missing);
         for (actor, seen) in missing.iter() {
             for &(first, last) in seen.pairs() {
-                let range = DotRange { actor, first, last };
-                outbound.todo.extend(self.live.in_range(range).map(|(_, id)| id));
-                for (dot, target) in self.removals.in_range(range) {
+                for (dot, target) in self.removals.in_range(DotRange { actor, first, last }) {
                     self.find_target(target, &mut outbound);
                     outbound.removals.insert(dot);
                 }
             }
         }
+        outbound.walk = Walk::over(missing);
+        let met = |id: &CellId| self.live.cell(id).is_some_and(|cell| outbound.walk.meets(cell));
+        outbound.todo.retain(|id| !met(id));
         outbound
     }
 
     pub(super) fn open_whole(&self, outbound: &mut Outbound) {
         (outbound.extent, outbound.comparison, outbound.symbols) = (Extent::Whole, None, None);
         (outbound.cleared, outbound.removals) = Default::default();
-        outbound.todo.extend(self.live.cells().map(|(id, _)| id));
+        outbound.walk = Walk::over(self.context.clone());
     }
 
     /// What a transfer brings enters the context that our own open transfers will end with. So they compare its cells too,

@@ -1,0 +1,72 @@
+//! The cells behind many live dots, found while they are sent and not all at once before.
+
+use std::collections::VecDeque;
+
+use damson_crdt::{Cell, CellId, Context, Dot, DotRange};
+
+use crate::replica::live::Live;
+
+/// A walk over the cells that hold a live dot of a context. A cell that changes meanwhile may be met or not: it is sent for
+/// that reason anyway.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    of: Context,
+    left: VecDeque<DotRange>,
+}
+
+impl Walk {
+    pub fn over(of: Context) -> Self {
+        let ranges = of.iter().flat_map(|(actor, seen)| {
+            seen.pairs().iter().map(move |&(first, last)| DotRange { actor, first, last })
+        });
+        let left = ranges.collect();
+        Self { of, left }
+    }
+
+    /// The next cell.
+    pub fn next(&mut self, live: &Live) -> Option<CellId> {
+        while let Some((dot, id)) = self.peek(live) {
+            self.pass(dot);
+            if self.meets_first(dot, live.cell(&id)) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Is there nothing more to find?
+    pub fn is_over(&mut self, live: &Live) -> bool {
+        self.peek(live).is_none()
+    }
+
+    /// Will it meet this cell, or has it?
+    pub fn meets(&self, cell: &Cell) -> bool {
+        cell.dots().iter().any(|live| self.of.contains(live.dot))
+    }
+
+    /// The next live dot. Ranges without any are left behind.
+    fn peek(&mut self, live: &Live) -> Option<(Dot, CellId)> {
+        while let Some(range) = self.left.front() {
+            if let Some(found) = live.in_range(*range).next() {
+                return Some(found);
+            }
+            self.left.pop_front();
+        }
+        None
+    }
+
+    fn pass(&mut self, dot: Dot) {
+        let Some(range) = self.left.front_mut() else { return };
+        if dot.seq < range.last {
+            range.first = dot.seq + 1;
+        } else {
+            self.left.pop_front();
+        }
+    }
+
+    /// A cell with several of the dots is met once.
+    fn meets_first(&self, dot: Dot, cell: Option<&Cell>) -> bool {
+        let dots = cell.into_iter().flat_map(Cell::dots).map(|live| live.dot);
+        dots.filter(|other| *other < dot).all(|other| !self.of.contains(other))
+    }
+}
