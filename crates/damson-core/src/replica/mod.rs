@@ -113,6 +113,8 @@ pub struct Followers {
 /// What changed since it was last asked for: for the disk and for watchers. A cell or an actor may be named twice.
 #[derive(Debug, Default)]
 struct Changes {
+    /// Made already, of cells that need not be named.
+    rows: Vec<crate::persist::Row>,
     cells: Vec<CellId>,
     actors: Vec<Actor>,
     removals: Vec<(u64, Dot)>,

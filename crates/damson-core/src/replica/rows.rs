@@ -21,6 +21,7 @@ use minicbor::Encoder;
 use minicbor::decode::Decoder;
 
 use super::fork::State;
+use super::live::Live;
 use super::{Replica, ReplicaConfig};
 use crate::persist::{Row, Table};
 use crate::scope::ScopeName;
@@ -70,9 +71,10 @@ impl Replica {
         changes.cells.dedup();
         changes.actors.sort_unstable();
         changes.actors.dedup();
-        let mut rows =
-            Vec::with_capacity(changes.cells.len() + changes.actors.len() + changes.removals.len());
-        rows.extend(changes.cells.iter().map(|id| self.cell_row(id)));
+        // Those of cells that have changed since come behind, and are what stays.
+        let mut rows = changes.rows;
+        rows.reserve(changes.cells.len() + changes.actors.len() + changes.removals.len());
+        rows.extend(changes.cells.iter().map(|id| self.cell_row(&self.live, id)));
         rows.extend(changes.actors.iter().map(|actor| self.context_row(*actor)));
         let forgotten = changes.forgotten.iter().map(|(position, _)| (*position, None));
         let remembered = self.removal_rows(&changes.removals);
@@ -95,9 +97,10 @@ impl Replica {
         rows
     }
 
-    fn cell_row(&self, id: &CellId) -> Row {
+    /// The row of a cell as it is in these live dots.
+    pub(super) fn cell_row(&self, live: &Live, id: &CellId) -> Row {
         let key = key_of(&self.name, &[&cell_key(id)]);
-        Row { table: Table::Cells, key, value: self.live.cell(id).map(|cell| cell_value(id, cell)) }
+        Row { table: Table::Cells, key, value: live.cell(id).map(|cell| cell_value(id, cell)) }
     }
 
     fn context_row(&self, actor: Actor) -> Row {

@@ -1,6 +1,7 @@
 //! Rule 3 in slow motion: transfers that take many messages, several at once, while both ends change, and give up.
 
-use damson_core::replica::{Extent, Request, TransferError};
+use bytes::Bytes;
+use damson_core::replica::{Extent, Request, TransferError, Tx};
 use damson_crdt::{Context, Rules};
 
 use super::cluster::{Cluster, key, node};
@@ -173,4 +174,53 @@ fn a_clear_that_the_source_takes_from_a_third_while_it_sends_reaches_the_receive
 #[test]
 fn a_forgotten_removal_that_the_source_takes_from_a_third_while_it_sends_reaches_the_receiver() {
     removal_passed_on(true, |tx| _ = tx.set_remove(&key("set"), b"a"));
+}
+
+/// A receiver with hardly anything changes places with what came: what it has written, seen and killed meanwhile is joined into
+/// that. As the same transfer does when it is staged cell by cell, which another transfer that is under way leads to.
+#[test]
+fn who_is_filled_keeps_what_it_has_and_what_it_has_killed() {
+    for staged in [false, true] {
+        let mut cluster = Cluster::new(3);
+        let put = |tx: &mut Tx<'_>, name: &'static str, value: &'static [u8]| {
+            tx.put_register(&key(name), Bytes::from_static(value), None).unwrap();
+        };
+        for element in 0..100_u8 {
+            cluster.write(0, |tx| tx.set_add(&key("set"), &[element]));
+        }
+        let shared = cluster.write(0, |tx| put(tx, "shared", b"theirs"));
+        let killed = cluster.write(0, |tx| put(tx, "killed", b"theirs"));
+        let cleared = cluster.write(0, |tx| put(tx, "cleared", b"theirs"));
+        cluster.receive(1, 0, &shared);
+        cluster.receive(1, 0, &cleared);
+        cluster.write(0, |tx| assert!(tx.remove(&key("cleared"))));
+        cluster.write(0, |tx| tx.add(&key("count"), 5).unwrap());
+        let transfer = cluster.open(1, 0);
+        let other = staged.then(|| cluster.open(2, 1));
+        // It comes once more with the transfer.
+        cluster.receive(1, 0, &killed);
+        cluster.write(1, |tx| put(tx, "own", b"ours"));
+        cluster.write(1, |tx| put(tx, "shared", b"ours"));
+        cluster.write(1, |tx| assert!(tx.remove(&key("killed"))));
+        cluster.write(1, |tx| tx.add(&key("count"), 2).unwrap());
+        let mut next = Some(transfer);
+        for part in 0.. {
+            let Some(transfer) = next else { break };
+            next = cluster.step(transfer, 1).unwrap();
+            if part < 9 {
+                cluster.write(0, |tx| tx.add(&key("count"), 1).unwrap());
+            }
+        }
+        let shows = |name| cluster.view(1).register(&key(name));
+        assert_eq!((shows("cleared"), shows("killed")), (None, None));
+        let ours = Some(Bytes::from_static(b"ours"));
+        assert_eq!((shows("shared"), shows("own")), (ours.clone(), ours));
+        assert!(cluster.view(1).set_contains(&key("set"), &[99]));
+        other.iter().for_each(|other| cluster.abort(other));
+        cluster.heal().unwrap();
+        assert_eq!(cluster.view(2).counter(&key("count")).unwrap(), 2 + 5 + 9);
+        assert_eq!(cluster.view(0).register(&key("killed")), None);
+        (0..3).for_each(|at| cluster.go_on(at).unwrap());
+        cluster.check_equal(0, 1).unwrap();
+    }
 }

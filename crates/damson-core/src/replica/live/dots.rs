@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use damson_crdt::{Actor, Dot, DotRange};
+use damson_crdt::{Actor, Context, Dot, DotRange, Intervals};
 
 use super::cost;
 
@@ -87,6 +87,38 @@ impl DotIndex {
         all.filter(move |(dot, _)| (range.first..=range.last).contains(&dot.seq))
     }
 
+    /// The first live dot that is outside a context.
+    pub fn first_outside(&self, context: &Context) -> Option<Dot> {
+        let outside = |&actor: &Actor| {
+            let seen = context.of(actor).map_or(&[][..], Intervals::pairs);
+            let begins = std::iter::once(Some(0)).chain(seen.iter().map(|(_, last)| last.checked_add(1)));
+            let ends = seen.iter().map(|(first, _)| first.saturating_sub(1)).chain([u64::MAX]);
+            let gaps =
+                begins.zip(ends).filter_map(|(first, last)| Some(DotRange { actor, first: first?, last }));
+            gaps.filter(|gap| gap.first <= gap.last).flat_map(|gap| self.in_range(gap).next()).next()
+        };
+        self.authors.keys().filter_map(outside).map(|(dot, _)| dot).next()
+    }
+
+    /// The greatest number of a range whose dot is not alive.
+    pub fn last_dead(&self, range: DotRange) -> Option<Dot> {
+        let DotRange { actor, first, last } = range;
+        let pages = self.authors.get(&actor);
+        let mut end = last;
+        loop {
+            let page = pages.and_then(|pages| pages.get(&(end / PAGE)));
+            let begin = (end / PAGE * PAGE).max(first);
+            let is_dead = |seq: &u64| page.is_none_or(|page| page.places[(seq % PAGE) as usize] == 0);
+            if let Some(seq) = (begin..=end).rev().find(is_dead) {
+                return Some(Dot::new(actor, seq));
+            }
+            if begin == first {
+                return None;
+            }
+            end = begin - 1;
+        }
+    }
+
     /// All live dots in order, with the places of their keys.
     pub fn all(&self) -> impl Iterator<Item = (Dot, u32)> {
         let pages =
@@ -133,6 +165,20 @@ mod tests {
         let range = DotRange { actor: actor(1), first: 33, last: 128 };
         let expected = model.range(Dot::new(actor(1), 33)..=Dot::new(actor(1), 128));
         assert!(index.in_range(range).eq(expected.map(|(dot, place)| (*dot, *place))));
+        for (first, last) in [(1, 40), (33, 64), (60, 499), (7, 7)] {
+            let range = DotRange { actor: actor(1), first, last };
+            let dead = (first..=last).rev().find(|seq| !model.contains_key(&Dot::new(actor(1), *seq)));
+            assert_eq!(index.last_dead(range).map(|dot| dot.seq), dead);
+        }
+        for _ in 0..200 {
+            let mut context: Context = model.keys().copied().collect();
+            for _ in 0..rng.next_u64() % 2 {
+                let hole = Dot::new(actor(rng.next_u64() % 3), 1 + rng.next_u64() % 500);
+                context = context.minus(&[hole].into_iter().collect());
+            }
+            let stray = model.keys().find(|dot| !context.contains(**dot));
+            assert_eq!(index.first_outside(&context), stray.copied());
+        }
         model.keys().for_each(|dot| index.remove(*dot));
         assert!(index.authors.is_empty() && index.len() == 0 && index.bytes() == 0);
     }

@@ -14,7 +14,8 @@ mod table;
 use std::collections::BTreeSet;
 
 use damson_crdt::{
-    Cell, CellId, Contents, Dot, DotRange, Fingerprint, Key, Kills, LiveDot, NodeId, Payload, Rule, Rules,
+    Cell, CellId, Contents, Context, Dot, DotRange, Fingerprint, Key, Kills, LiveDot, NodeId, Payload, Rule,
+    Rules,
 };
 use smallvec::SmallVec;
 
@@ -168,6 +169,16 @@ impl Live {
     /// The live dots in a range, with their cells.
     pub fn in_range(&self, range: DotRange) -> impl Iterator<Item = (Dot, CellId)> {
         self.dots.in_range(range).map(|(dot, place)| (dot, self.cell_at(dot, place)))
+    }
+
+    /// The first live dot that is outside a context.
+    pub fn first_outside(&self, context: &Context) -> Option<Dot> {
+        self.dots.first_outside(context)
+    }
+
+    /// The greatest number of a range whose dot is not alive.
+    pub fn last_dead(&self, range: DotRange) -> Option<Dot> {
+        self.dots.last_dead(range)
     }
 
     /// All live dots in order, with their cells.

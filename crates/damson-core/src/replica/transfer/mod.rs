@@ -4,8 +4,8 @@
 //! The source opens an *outbound* transfer for what the receiver has seen. It sends the cells behind the missing dots. Where
 //! a missing dot lies below its floor both compare their live dots by sketches, and it sends the cells in which they
 //! differ; or all cells, when the receiver has hardly any. Cells that change at the source meanwhile are sent again; the
-//! last chunk and the context that goes with it are of one instant. The receiver stages everything and commits at the
-//! end. A transfer that is given up leaves no trace.
+//! last chunk and the context that goes with it are of one instant. The receiver stages everything (who holds hardly anything
+//! in the form that its state will have: `filling`) and commits at the end. A transfer that is given up leaves no trace.
 //!
 //! ```text
 //!  source: open_outbound --> next_chunk --> ... --> next_chunk     sink: begin_inbound --> stage --> ... --> commit
@@ -16,6 +16,7 @@
 //! A comparison serves both directions: what only the receiver had is known to it, and the source asks for that naming the
 //! transfer ([`Request::compared`]).
 
+mod filling;
 mod sink;
 mod source;
 mod symbols;

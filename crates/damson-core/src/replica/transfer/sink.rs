@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Key, NodeId, Payload, Rule, Target};
 
+use super::filling::Filling;
 use super::source::Outbound;
 use super::symbols::{LIVE_SHARE_MIN, symbols_max};
 use super::{Chunk, Demand, Extent, Last, Request, Symbols, Theirs, TransferError, keep, name_of};
@@ -21,6 +22,8 @@ pub struct Inbound {
     decoder: Option<Decoder>,
     /// Items that only the source has, once they are known.
     wanted: Option<Vec<u64>>,
+    /// Of a receiver that holds hardly anything: the cells that have come, but for empty ones.
+    filling: Option<Box<Filling>>,
     pub(super) staged: BTreeMap<CellId, Cell>,
     pub(super) cleared: BTreeSet<Key>,
     pub(super) removals: BTreeMap<Dot, Target>,
@@ -48,7 +51,7 @@ impl Replica {
         self.note_comparisons();
         let (seen, live) = (self.context.clone(), self.live.dots() as u64);
         let request = Request { seen: seen.clone(), live, sketch_key: self.key_name(), compared };
-        (request, Inbound::new(number, seen))
+        (request, Inbound { filling: self.begin_filling(), ..Inbound::new(number, seen) })
     }
 
     /// Takes the next part. Nothing is applied yet.
@@ -56,7 +59,19 @@ impl Replica {
         if let Some(symbols) = &chunk.symbols {
             return self.take_symbols(inbound, symbols).map(|demand| Step::More(Some(demand)));
         }
-        inbound.staged.extend(chunk.cells);
+        match inbound.filling.as_deref_mut() {
+            None => inbound.staged.extend(chunk.cells),
+            Some(filling) => {
+                for (id, cell) in chunk.cells {
+                    if cell.is_empty() {
+                        inbound.staged.insert(id.clone(), Cell::default());
+                    } else {
+                        inbound.staged.remove(&id);
+                    }
+                    self.fill(filling, id, cell);
+                }
+            }
+        }
         inbound.cleared.extend(chunk.cleared);
         inbound.removals.extend(chunk.removals);
         Ok(chunk.last.map_or(Step::More(None), Step::Commit))
@@ -72,7 +87,7 @@ impl Replica {
     /// ask for what only we had.
     pub fn commit_inbound(
         &mut self,
-        inbound: Inbound,
+        mut inbound: Inbound,
         last: &Last,
         from: Theirs,
     ) -> Result<(), TransferError> {
@@ -82,6 +97,12 @@ impl Replica {
             return Err(TransferError::OtherRequest);
         }
         let theirs = inbound.context(last);
+        if let Some(filling) = inbound.filling.take() {
+            if self.can_trade(&filling, last.extent) {
+                return self.trade(*filling, &inbound, last, &theirs);
+            }
+            inbound.staged.extend(filling.cells());
+        }
         let dots = inbound.staged.values().flat_map(|cell| cell.dots());
         if let Some(stray) = dots.map(|live| live.dot).find(|dot| !theirs.contains(*dot)) {
             return Err(TransferError::OutsideContext(stray));
@@ -222,7 +243,7 @@ impl Replica {
         self.edit(id, |cell| *cell = joined);
     }
 
-    fn note_traces_in(&mut self, id: &CellId, cell: &Cell) {
+    pub(super) fn note_traces_in(&mut self, id: &CellId, cell: &Cell) {
         let traced = cell.dots().iter().any(|live| matches!(live.payload, Payload::Seen(_)));
         if traced && self.owns(id) {
             self.traces.insert(id.clone());
@@ -236,7 +257,7 @@ impl Replica {
         own.iter().for_each(|(id, cell)| self.note_traces_in(id, cell));
     }
 
-    fn enter(&mut self, missing: &Context, inbound: &Inbound, last: &Last, theirs: &Context) {
+    pub(super) fn enter(&mut self, missing: &Context, inbound: &Inbound, last: &Last, theirs: &Context) {
         if last.extent == Extent::Missing {
             for (dot, target) in inbound.removals.iter().filter(|(dot, _)| missing.contains(**dot)) {
                 self.remember_removal(*dot, target.clone());
@@ -259,14 +280,13 @@ impl Replica {
         if !self.rules.holds(Rule::FloorNotRaised) {
             return;
         }
-        let mut dead = missing.clone();
         for (actor, seen) in missing.iter() {
-            let ranges = seen.pairs().iter().map(|&(first, last)| DotRange { actor, first, last });
-            let alive: Context =
-                ranges.flat_map(|range| self.live.in_range(range)).map(|(dot, _)| dot).collect();
-            dead = dead.minus(&alive);
+            let ranges = seen.pairs().iter().rev().map(|&(first, last)| DotRange { actor, first, last });
+            if let Some(dead) = ranges.filter_map(|range| self.live.last_dead(range)).next() {
+                self.removals.raise_floor(dead);
+                self.changes.floor = true;
+            }
         }
-        self.raise_floor(&dead);
     }
 
     fn raise_floor(&mut self, dots: &Context) {
@@ -282,6 +302,7 @@ impl Inbound {
             seen,
             decoder: None,
             wanted: None,
+            filling: None,
             staged: BTreeMap::new(),
             cleared: BTreeSet::new(),
             removals: BTreeMap::new(),
@@ -297,6 +318,6 @@ impl Inbound {
 
     /// How many cells are staged.
     pub fn cells(&self) -> usize {
-        self.staged.len()
+        self.staged.len() + self.filling.as_ref().map_or(0, |filling| filling.cells().count())
     }
 }

@@ -1,0 +1,127 @@
+//! A receiver that holds hardly anything: what it is sent is put together beside its state, part by part, and at the end changes
+//! places with it. What the receiver had is joined into that.
+//!
+//! So the last part costs as much as the receiver's own state, and not as much as all that came: entering a million cells one by
+//! one would keep the node from answering anybody for more than a second.
+
+use std::collections::BTreeSet;
+
+use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Kills, Payload};
+
+use super::{Extent, Inbound, Last, TransferError};
+use crate::persist::Row;
+use crate::replica::live::Live;
+use crate::replica::{Followers, Replica};
+
+/// Live dots of a receiver that is filled.
+const OWN_MAX: usize = 4_096;
+/// In the end it may have an eighth of what came.
+const OWN_SHARE_MIN: usize = 8;
+
+/// What has come so far.
+#[derive(Debug)]
+pub(super) struct Filling {
+    live: Live,
+    /// Rows of its cells, if only the disk follows.
+    rows: Vec<Row>,
+    /// Its cells, if watchers follow.
+    cells: Vec<CellId>,
+    /// Cells that hold a trace of a reset.
+    traced: BTreeSet<CellId>,
+    conflicts: u64,
+}
+
+impl Filling {
+    /// All cells.
+    pub fn cells(&self) -> impl Iterator<Item = (CellId, Cell)> {
+        self.live.cells().map(|(id, cell)| (id, cell.clone()))
+    }
+}
+
+impl Replica {
+    /// Is a transfer to us put together beside our state?
+    pub(super) fn begin_filling(&self) -> Option<Box<Filling>> {
+        let begin = || Filling {
+            live: Live::new(*self.live.ties(), self.config.sketch_key),
+            rows: Vec::new(),
+            cells: Vec::new(),
+            traced: BTreeSet::new(),
+            conflicts: 0,
+        };
+        (self.live.dots() <= OWN_MAX).then(|| Box::new(begin()))
+    }
+
+    /// Takes a cell as it is at the source.
+    pub(super) fn fill(&self, filling: &mut Filling, id: CellId, cell: Cell) {
+        filling.conflicts += u64::from(cell.dots().len() > 1);
+        if cell.dots().iter().any(|live| matches!(live.payload, Payload::Seen(_))) {
+            filling.traced.insert(id.clone());
+        }
+        filling.live.edit(&id, |now| *now = cell);
+        match self.followers {
+            Followers { keys: true, .. } => filling.cells.push(id),
+            Followers { rows: true, .. } => filling.rows.push(self.cell_row(&filling.live, &id)),
+            Followers { .. } => {}
+        }
+    }
+
+    /// May it change places with our state?
+    pub(super) fn can_trade(&self, filling: &Filling, extent: Extent) -> bool {
+        // Other transfers rest on the state as it is.
+        let alone = self.outbound.is_empty() && self.receiving.is_empty();
+        // What was not sent is as it was here when both were compared: then it has to be joined cell by cell.
+        let told = extent != Extent::Differing;
+        alone && told && self.live.dots() * OWN_SHARE_MIN <= filling.live.dots()
+    }
+
+    /// Changes places with what has come, and joins what we had into it.
+    pub(super) fn trade(
+        &mut self,
+        filling: Filling,
+        inbound: &Inbound,
+        last: &Last,
+        theirs: &Context,
+    ) -> Result<(), TransferError> {
+        if let Some(stray) = filling.live.first_outside(theirs) {
+            return Err(TransferError::OutsideContext(stray));
+        }
+        let missing = theirs.minus(&self.context);
+        let dead = self.dead_in(&filling.live);
+        self.prepared.clear();
+        self.baselines.clear();
+        self.note_comparisons();
+        let ours = std::mem::replace(&mut self.live, filling.live);
+        self.counters.conflicts += filling.conflicts;
+        self.changes.rows.extend(filling.rows);
+        self.changes.cells.extend(filling.cells);
+        for (dot, id) in dead {
+            self.edit(&id, |cell| cell.kill(&Kills::of([dot])));
+        }
+        let is_told = |id: &CellId| {
+            let cleared = last.extent == Extent::Whole || inbound.cleared.contains(&id.key);
+            cleared || inbound.staged.contains_key(id)
+        };
+        for (id, own) in ours.cells() {
+            let joined = match self.live.cell(&id) {
+                None if !is_told(&id) => own.clone(),
+                sent => own.join(&self.context, sent.unwrap_or(&Cell::default()), theirs, self.rules),
+            };
+            self.edit(&id, |cell| *cell = joined);
+        }
+        for id in filling.traced {
+            let cell = self.live.cell(&id).cloned().unwrap_or_default();
+            self.note_traces_in(&id, &cell);
+        }
+        self.enter(&missing, inbound, last, theirs);
+        Ok(())
+    }
+
+    /// What came alive and is dead here.
+    fn dead_in(&self, live: &Live) -> Vec<(Dot, CellId)> {
+        let pairs =
+            self.context.iter().flat_map(|(actor, seen)| seen.pairs().iter().map(move |p| (actor, *p)));
+        let ranges = pairs.map(|(actor, (first, last))| DotRange { actor, first, last });
+        let known = ranges.flat_map(|range| live.in_range(range));
+        known.filter(|(dot, id)| !self.live.cell(id).is_some_and(|cell| cell.contains(*dot))).collect()
+    }
+}
