@@ -88,7 +88,7 @@ impl<'a> World<'a> {
             ..ReplicaConfig::default()
         };
         let chunk_bytes =
-            if large { 64 << 10 } else { usize::try_from(dice.within((200, 600))).expect("small") };
+            if large { 64 << 10 } else { usize::try_from(dice.within((100, 400))).expect("small") };
         // Rounds that wait find less, and less that is wrong.
         let pause_ms = if large { 100 } else { dice.pick(&[0, 0, 100]) };
         let scopes = ["default", "second"].map(|name| name.parse().expect("a scope name")).to_vec();
