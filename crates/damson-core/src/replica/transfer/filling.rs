@@ -13,8 +13,8 @@ use crate::persist::Row;
 use crate::replica::live::Live;
 use crate::replica::{Followers, Replica};
 
-/// Live dots of a receiver that is filled.
-const OWN_MAX: usize = 4_096;
+/// Live dots of a receiver that is filled: more than a neighbour tells of what is recent.
+const OWN_MAX: usize = 1 << 15;
 /// In the end it may have an eighth of what came.
 const OWN_SHARE_MIN: usize = 8;
 
