@@ -88,9 +88,12 @@ mod tests {
     #[test]
     fn medians_are_of_all_runs_and_ratios_of_one() {
         let runs = [(10.0, Ok(30.0)), (40.0, Ok(80.0)), (20.0, Ok(20.0))];
-        let row = Row::new("put_ns", "peer", Better::Less, &runs).meant(2.0);
+        let row = Row::new("put_ns", "chitchat", Better::Less, &runs).meant(2.0);
         assert_eq!((row.damson, row.theirs.clone(), row.times), (20.0, Ok(30.0), Some(2.0)));
-        assert_eq!((row.json()["peer"].clone(), row.json()["met"].clone()), (json!("peer"), json!(true)));
+        assert_eq!(
+            (row.json()["peer"].clone(), row.json()["chitchat"].clone(), row.json()["met"].clone()),
+            (json!("chitchat"), json!(30.0), json!(true))
+        );
         let rate = Row::new("puts_per_s", "peer", Better::More, &runs);
         assert_eq!((rate.times, rate.is_met()), (Some(0.5), None));
     }
