@@ -13,7 +13,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("damson", &["damson-core", "damson-crdt", "damson-store"]),
     ("damson-server", &["damson"]),
     ("damson-cli", &["damson", "damson-server", "damson-sim"]),
-    ("damson-bench", &["damson-sim"]),
+    ("damson-bench", &["damson", "damson-sim"]),
 ];
 
 /// Crates that must stay free of a runtime, sockets, files and OS randomness, and what would bring these in.

@@ -1,8 +1,16 @@
 //! Commands and flags.
 
+mod cluster;
+mod engine;
+mod sync;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, value_parser};
+
+pub use cluster::ClusterArgs;
+pub use engine::EngineArgs;
+pub use sync::SyncArgs;
 
 use crate::overlay::{Detect, Dials};
 
@@ -20,6 +28,12 @@ pub enum Command {
     Overlay(Overlay),
     /// Real processes: a cluster forms, a part of it is killed with kill -9, the rest agrees and goes on.
     Processes(Processes),
+    /// The engine: a put, a set, a merge and their memory, Damson beside chitchat and crdts (build with `--features peers`).
+    Engine(EngineArgs),
+    /// A new node, and scattered differences: Damson beside chitchat, negentropy and riblt (build with `--features peers`).
+    Sync(SyncArgs),
+    /// A cluster of real nodes on loopback: Damson beside chitchat (build with `--features peers`).
+    Cluster(ClusterArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -86,6 +100,12 @@ fn range(text: &str) -> Result<(u64, u64), String> {
     }
 }
 
+/// An odd number, so that a median is a value that was measured.
+fn odd(text: &str) -> Result<usize, String> {
+    let runs = text.parse::<usize>().ok().filter(|runs| runs % 2 == 1 && *runs < 1_000);
+    runs.ok_or_else(|| format!("{text:?} is no odd number below 1000"))
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| *rate > 0.0 && *rate <= 10_000.0);
     rate.ok_or_else(|| format!("{text:?} is no rate; give messages in a second, above 0 and at most 10000"))
@@ -100,6 +120,12 @@ mod tests {
     #[test]
     fn the_commands_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn runs_are_odd() {
+        assert_eq!(odd("5"), Ok(5));
+        assert!(odd("4").is_err() && odd("0").is_err() && odd("-1").is_err() && odd("1001").is_err());
     }
 
     #[test]

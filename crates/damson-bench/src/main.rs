@@ -1,16 +1,37 @@
-//! `damson-bench`: Damson measured. Its overlay beside a peer's in the same virtual network, and whole clusters of processes.
+//! `damson-bench`: Damson measured, beside its peers where there are any. Its overlay in a virtual network, its engine, its
+//! anti-entropy and its clusters; and whole clusters of processes.
 //!
 //! ```text
 //!   overlay   --> peer (iroh-gossip's state machine, feature `peers`) --> row --.
 //!             `-> damson (the simulator of damson-sim)                --> row --+--> table or JSON
+//!   engine    --> chitchat's state, crdts' set      (feature `peers`) --.
+//!             `-> damson-sim's replica                                 |
+//!   sync      --> chitchat over UDP, negentropy, riblt   (`peers`)   --+
+//!             `-> damson over TCP, damson-sim's pair                   +--> comparison --> table or JSON
+//!   cluster   --> chitchat over UDP                      (`peers`)   --|
+//!             `-> damson bench cluster, a child                      --'
 //!   processes --> damson serve, thirty times --> kill -9 --> outcome ------------> text or JSON
 //! ```
 //!
-//! Figures of the overlay do not depend on the machine: they are counted, in virtual time. Those of processes do.
+//! Figures of the overlay, and bytes of differences, do not depend on the machine: they are counted, in virtual time or
+//! none. All others do.
 
 mod args;
+mod binary;
+#[cfg(feature = "peers")]
+mod chitchats;
+mod clock;
+mod cluster;
+mod comparison;
+mod engine;
+mod entry;
 mod overlay;
+mod patience;
 mod processes;
+mod sync;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use std::process::ExitCode;
 
@@ -22,6 +43,9 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Overlay(args) => overlay::run(&args),
         Command::Processes(args) => processes::run(&args),
+        Command::Engine(args) => engine::run(&args),
+        Command::Sync(args) => sync::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("damson-bench: {error:#}");

@@ -12,18 +12,18 @@ mod load;
 mod outcome;
 mod redis;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
 use crate::args::Processes;
+use crate::binary;
 
 /// Runs it and prints what came out. Fails when something that must hold did not.
 pub fn run(args: &Processes) -> anyhow::Result<ExitCode> {
     let survivors = args.nodes.saturating_sub(args.kill);
     ensure!(survivors >= 2, "{} of {} processes killed: at least 2 must survive", args.kill, args.nodes);
-    let binary = binary(args)?;
+    let binary = binary::find(args.binary.as_deref())?;
     let outcome = course::run(args, &binary)?;
     if args.json {
         println!("{}", serde_json::to_string(&outcome)?);
@@ -31,16 +31,4 @@ pub fn run(args: &Processes) -> anyhow::Result<ExitCode> {
         print!("{}", outcome.text());
     }
     Ok(if outcome.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The `damson` command: the one that was named, or the one beside this one.
-fn binary(args: &Processes) -> anyhow::Result<PathBuf> {
-    let beside = || Ok(std::env::current_exe().context("where is this command?")?.with_file_name("damson"));
-    let path = args.binary.clone().map_or_else(beside, anyhow::Ok)?;
-    ensure!(
-        path.is_file(),
-        "there is no {}; build it with `cargo build --release`, or name another with --binary PATH",
-        path.display()
-    );
-    Ok(path)
 }

@@ -55,7 +55,7 @@ impl Author {
 }
 
 /// The batch as a peer has it that reads it from the wire: with key and value in memory of their own.
-fn received(batch: &Batch) -> Batch {
+pub fn received(batch: &Batch) -> Batch {
     let mut bytes = Vec::new();
     encode_batches(&mut bytes, std::slice::from_ref(batch));
     let read = decode_batches(&bytes, &Limits::default()).expect("an honest batch");

@@ -9,6 +9,7 @@
 
 mod author;
 mod bare;
+mod beside;
 mod held;
 mod load;
 mod replica;
@@ -17,6 +18,7 @@ mod run;
 
 use super::Elapsed;
 
+pub use beside::{Filled, TwoSets, add_all, put_all};
 pub use held::{Held, Side, hold};
 pub(super) use replica::{ACTOR, WALL_MS};
 pub use report::EngineReport;
