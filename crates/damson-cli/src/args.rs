@@ -120,6 +120,9 @@ pub struct Serve {
     /// The same for each user scope, or with SCOPE= for one; can be given several times.
     #[arg(long, value_name = "[SCOPE=]SIZE")]
     pub scope_memory_max: Vec<String>,
+    /// What anti-entropy may take from other members in a second, such as 10MiB [default: 256MiB].
+    #[arg(long, value_name = "SIZE")]
+    pub transfer_rate: Option<String>,
     /// How long a write waits while peers or the disk are behind what is written, before it is refused with TRYAGAIN; 0s
     /// refuses at once [default: 10s].
     #[arg(long, value_name = "DURATION")]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use config::{Config, Environment, File};
-use damson::{Node, Sync};
+use damson::{Node, Sync, SyncConfig};
 use damson_server::{Server, ServerConfig};
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,11 +38,12 @@ struct Settings {
     memory_max: Option<String>,
     #[serde(default)]
     scope_memory_max: Vec<String>,
+    transfer_rate: Option<String>,
     write_patience: Option<String>,
 }
 
 /// The names in the file, and behind DAMSON_ in the environment.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "name",
     "data_dir",
     "listen",
@@ -58,6 +59,7 @@ const FIELDS: [&str; 16] = [
     "sync",
     "memory_max",
     "scope_memory_max",
+    "transfer_rate",
     "write_patience",
 ];
 
@@ -112,6 +114,10 @@ async fn start(settings: &Settings) -> anyhow::Result<Node> {
     builder = builder.memory(size::limits(settings.memory_max.as_deref(), &settings.scope_memory_max)?);
     if settings.cluster_secret_file.is_empty() {
         tracing::info!("no cluster secret: listening on loopback only, for nodes of this machine");
+    }
+    if let Some(rate) = &settings.transfer_rate {
+        let bytes_per_s_max = size::bytes(rate).context("transfer_rate")?;
+        builder = builder.anti_entropy(SyncConfig { bytes_per_s_max, ..SyncConfig::default() });
     }
     if let Some(patience) = &settings.write_patience {
         let patience = duration(patience).map_err(|reason| anyhow!("write_patience: {reason}"))?;
@@ -217,6 +223,7 @@ fn over(args: Serve, base: Settings) -> Settings {
         sync: args.sync.or(base.sync),
         memory_max: args.memory_max.or(base.memory_max),
         scope_memory_max: list(args.scope_memory_max, base.scope_memory_max),
+        transfer_rate: args.transfer_rate.or(base.transfer_rate),
         write_patience: args.write_patience.or(base.write_patience),
     }
 }

@@ -19,7 +19,7 @@ pub fn limits(node: Option<&str>, scopes: &[String]) -> anyhow::Result<MemoryCon
 }
 
 /// A number of bytes, with or without a unit.
-fn bytes(text: &str) -> anyhow::Result<u64> {
+pub fn bytes(text: &str) -> anyhow::Result<u64> {
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit = match text[split..].trim().to_ascii_lowercase().as_str() {

@@ -18,11 +18,15 @@
 //! Requests, demands and chunks are opaque here: [`Scopes`] is what the node offers. Tier 3, reconciliation by sketches, is a
 //! session whose first chunks are symbols, and which serves both directions: the source pulls back after it, and not at once.
 
+mod budget;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use damson_crdt::NodeId;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
+
+use budget::Budget;
 
 use crate::scope::ScopeName;
 use crate::time::Time;
@@ -44,6 +48,9 @@ pub struct SyncConfig {
     /// About how large a part is, in bytes. Default 256 KiB: large enough to keep a link busy, small enough that
     /// liveness probes are not held up.
     pub chunk_bytes: usize,
+    /// Bytes that inbound sessions take in a second. Default 256 MiB, which bounds only what is faster than most networks; less
+    /// leaves room on a narrow link for other things. A part is asked for each half of `stall_ms` all the same.
+    pub bytes_per_s_max: u64,
     /// Sessions served at once. Default 8. More are told to come later.
     pub outbound_max: usize,
     /// Most bytes that one inbound session may stage. Default 8 GiB.
@@ -135,6 +142,7 @@ pub struct Sync {
     put_off: u32,
     next_session: u64,
     inbound: Option<Inbound>,
+    budget: Budget,
     /// What to pull next. A peer and scope stands here once.
     wanted: VecDeque<Wish>,
     outbound: BTreeMap<(NodeId, u64), Outbound>,
@@ -167,7 +175,11 @@ struct Inbound {
     demand: Vec<u8>,
     bytes: u64,
     asked: Time,
+    /// The budget is used up: the next part is asked for then.
+    due: Option<Time>,
     progress: Time,
+    /// What had come by then.
+    progress_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -184,6 +196,8 @@ struct Outbound {
     used: Time,
 }
 
+/// Less within `stall_ms` is no progress: a peer that sends next to nothing must not keep others from being pulled from.
+const PROGRESS_BYTES_MIN: u64 = 4_096;
 /// Sessions kept in memory, ended ones included.
 const OUTBOUND_KEPT_MAX: usize = 1_024;
 /// Peers and scopes that may wait for their pull.
@@ -199,6 +213,7 @@ impl Default for SyncConfig {
             retry_ms: 500,
             stall_ms: 5_000,
             chunk_bytes: 256 << 10,
+            bytes_per_s_max: 256 << 20,
             outbound_max: 8,
             staged_bytes_max: 8 << 30,
         }
@@ -216,6 +231,7 @@ impl Sync {
             next_round: now,
             flowed: None,
             put_off: 0,
+            budget: Budget::new(config.bytes_per_s_max, now),
             config,
             rng,
             next_session,
@@ -235,10 +251,9 @@ impl Sync {
 
     /// When [`Sync::tick`] wants to be called.
     pub fn deadline(&self) -> Time {
-        let retry = self
-            .inbound
-            .as_ref()
-            .map_or(Time(u64::MAX), |inbound| inbound.asked.plus_ms(self.config.retry_ms));
+        let retry = self.inbound.as_ref().map_or(Time(u64::MAX), |inbound| {
+            inbound.due.unwrap_or(inbound.asked.plus_ms(self.config.retry_ms))
+        });
         self.next_round.min(retry)
     }
 
@@ -491,6 +506,7 @@ impl Sync {
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
     ) {
+        let wait_ms = self.budget.take(body.len(), now).min(self.config.stall_ms / 2);
         let Some(inbound) = self.inbound.as_mut().filter(|i| i.peer == peer && i.session == session) else {
             return;
         };
@@ -507,10 +523,15 @@ impl Sync {
         };
         match staged {
             Staged::More(demand) => {
-                let number = number + 1;
-                (inbound.expected, inbound.asked, inbound.progress) = (number, now, now);
-                inbound.demand.clone_from(&demand);
-                fx.push(send(peer, SyncMessage::Next { session, transfer, number, demand }));
+                (inbound.expected, inbound.asked) = (number + 1, now);
+                if !demand.is_empty() || inbound.bytes >= inbound.progress_bytes + PROGRESS_BYTES_MIN {
+                    (inbound.progress, inbound.progress_bytes) = (now, inbound.bytes);
+                }
+                inbound.demand = demand;
+                inbound.due = (wait_ms > 0).then(|| now.plus_ms(wait_ms));
+                if inbound.due.is_none() {
+                    fx.push(send(peer, inbound.question()));
+                }
             }
             Staged::Done => {
                 self.inbound = None;
@@ -569,28 +590,28 @@ impl Sync {
                 demand: Vec::new(),
                 bytes: 0,
                 asked: now,
+                due: None,
                 progress: now,
+                progress_bytes: 0,
             });
         }
     }
 
     fn retry(&mut self, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
         let Some(inbound) = self.inbound.as_mut() else { return };
-        if now >= inbound.progress.plus_ms(self.config.stall_ms) {
+        if let Some(due) = inbound.due {
+            if now >= due {
+                // The pause was ours.
+                let paused_ms = now.ms_since(inbound.asked);
+                inbound.progress = inbound.progress.plus_ms(paused_ms);
+                (inbound.asked, inbound.due) = (now, None);
+                fx.push(send(inbound.peer, inbound.question()));
+            }
+        } else if now >= inbound.progress.plus_ms(self.config.stall_ms) {
             self.give_up(scopes);
         } else if now >= inbound.asked.plus_ms(self.config.retry_ms) {
             inbound.asked = now;
-            let (peer, session, number) = (inbound.peer, inbound.session, inbound.expected);
-            let again = match inbound.transfer {
-                None => {
-                    let scope = inbound.scope.clone();
-                    SyncMessage::Pull { session, scope, request: inbound.request.clone() }
-                }
-                Some(transfer) => {
-                    SyncMessage::Next { session, transfer, number, demand: inbound.demand.clone() }
-                }
-            };
-            fx.push(send(peer, again));
+            fx.push(send(inbound.peer, inbound.question()));
         }
     }
 
@@ -615,6 +636,17 @@ impl Sync {
 
     fn jittered(&mut self, ms: u64) -> u64 {
         ms * 3 / 4 + self.rng.next_u64() % (ms / 2).max(1)
+    }
+}
+
+impl Inbound {
+    /// What is asked for now, once more if need be.
+    fn question(&self) -> SyncMessage {
+        let (session, number) = (self.session, self.expected);
+        match self.transfer {
+            None => SyncMessage::Pull { session, scope: self.scope.clone(), request: self.request.clone() },
+            Some(transfer) => SyncMessage::Next { session, transfer, number, demand: self.demand.clone() },
+        }
     }
 }
 

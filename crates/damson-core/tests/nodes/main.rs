@@ -12,4 +12,5 @@ mod lost;
 mod majority;
 mod malformed;
 mod memory;
+mod pace;
 mod rounds;
