@@ -18,7 +18,7 @@ WHAT IS MEASURED
   ..._riblt             the same by riblt's coded symbols, one way: 8 bytes of symbol, 8 of hash, 8 of count
   round_trips           Damson: until both are equal, contents too. negentropy: until the one who asks knows the ids
   --gossip-ms           below the time that chitchat's nodes take for a round, questions pile up and are all answered with the
-                        same keys: 100,000 keys take it 3 s in rounds of 50 ms, minutes and a hundred times the bytes in
+                        same keys: 100,000 keys take it 3 to 6 s in rounds of 50 ms, minutes and a hundred times the bytes in
                         rounds of 25
   times                 how many times less Damson takes";
 
