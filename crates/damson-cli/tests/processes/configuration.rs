@@ -51,23 +51,17 @@ fn limits_of_memory_come_from_all_three_and_nonsense_is_named() {
 }
 
 #[test]
-fn the_rate_of_transfers_comes_from_all_three() {
-    let base = "name = 'n'\ndata_dir = '/tmp/none'\ntransfer_rate = 'from-the-file'\n";
-    assert!(refused_with(base, &[], &[]).contains("from-the-file"));
-    let environment = [("DAMSON_TRANSFER_RATE", "from-the-environment")];
-    assert!(refused_with(base, &environment, &[]).contains("from-the-environment"));
-    let said = refused_with(base, &environment, &["--transfer-rate", "10 of them"]);
-    assert!(said.contains("transfer_rate") && said.contains("is no size"), "{said}");
-}
-
-#[test]
-fn the_patience_of_writes_comes_from_all_three() {
-    let base = "name = 'n'\ndata_dir = '/tmp/none'\nwrite_patience = 'from-the-file'\n";
-    assert!(refused_with(base, &[], &[]).contains("from-the-file"));
-    let environment = [("DAMSON_WRITE_PATIENCE", "from-the-environment")];
-    assert!(refused_with(base, &environment, &[]).contains("from-the-environment"));
-    let said = refused_with(base, &environment, &["--write-patience", "5 of them"]);
-    assert!(said.contains("write_patience") && said.contains("write 500ms, 20s"), "{said}");
+fn patience_and_pace_come_from_all_three_and_nonsense_is_named() {
+    for (name, advice) in [("write_patience", "write 500ms, 20s"), ("transfer_rate", "is no size")] {
+        let base = format!("name = 'n'\ndata_dir = '/tmp/none'\n{name} = 'from-the-file'\n");
+        assert!(refused_with(&base, &[], &[]).contains("from-the-file"));
+        let variable = format!("DAMSON_{}", name.to_uppercase());
+        let environment = [(variable.as_str(), "from-the-environment")];
+        assert!(refused_with(&base, &environment, &[]).contains("from-the-environment"));
+        let flag = format!("--{}", name.replace('_', "-"));
+        let said = refused_with(&base, &environment, &[&flag, "some of them"]);
+        assert!(said.contains(name) && said.contains(advice), "{said}");
+    }
 }
 
 #[test]
