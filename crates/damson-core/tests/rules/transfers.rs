@@ -224,3 +224,59 @@ fn who_is_filled_keeps_what_it_has_and_what_it_has_killed() {
         cluster.check_equal(0, 1).unwrap();
     }
 }
+
+/// The source has killed what is alive here, and here is dead what is alive there: nothing stays.
+#[test]
+fn who_is_filled_loses_what_the_source_has_killed_in_a_cell_of_which_the_rest_is_dead_here() {
+    let mut cluster = Cluster::new(4);
+    let x = key("x");
+    let put =
+        |tx: &mut Tx<'_>, value: &'static [u8]| tx.put_register(&x, Bytes::from_static(value), None).unwrap();
+    let a = cluster.write(2, |tx| put(tx, b"a"));
+    let b = cluster.write(3, |tx| put(tx, b"b"));
+    for element in 0..100_u8 {
+        cluster.write(0, |tx| tx.set_add(&key("set"), &[element]));
+    }
+    cluster.receive(1, 3, &b);
+    cluster.write(1, |tx| assert!(tx.remove(&x)));
+    cluster.receive(1, 2, &a);
+    cluster.receive(0, 2, &a);
+    cluster.write(0, |tx| assert!(tx.remove(&x)));
+    cluster.receive(0, 3, &b);
+    cluster.pull(1, 0, 4_096).unwrap();
+    assert_eq!(cluster.view(1).register(&x), None);
+    cluster.heal().unwrap();
+    assert_eq!(cluster.view(0).register(&x), None);
+}
+
+/// What a removal in the log is about is sent, also when what was alive beside it has died meanwhile by what the receiver has
+/// brought itself.
+#[test]
+fn a_removal_is_told_although_the_rest_of_its_cell_died_at_the_receiver() {
+    let mut cluster = Cluster::new(4);
+    let x = key("x");
+    let put =
+        |tx: &mut Tx<'_>, value: &'static [u8]| tx.put_register(&x, Bytes::from_static(value), None).unwrap();
+    let w = cluster.write(2, |tx| put(tx, b"w"));
+    let z = cluster.write(3, |tx| put(tx, b"z"));
+    let r = cluster.write(3, |tx| assert!(tx.remove(&x)));
+    for element in 0..50_u8 {
+        cluster.write(0, |tx| tx.set_add(&key("set"), &[element]));
+    }
+    for (from, batch) in [(2, &w), (3, &z), (3, &r)] {
+        cluster.receive(0, from, batch);
+    }
+    let mut next = Some(cluster.open(1, 0));
+    for part in 0.. {
+        let Some(transfer) = next else { break };
+        if part == 3 {
+            cluster.receive(1, 2, &w);
+            cluster.write(1, |tx| assert!(tx.remove(&x)));
+            cluster.pull(0, 1, 4_096).unwrap();
+            cluster.receive(1, 3, &z);
+        }
+        next = cluster.step(transfer, 1).unwrap();
+    }
+    assert_eq!(cluster.view(1).register(&x), None);
+    cluster.heal().unwrap();
+}

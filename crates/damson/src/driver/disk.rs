@@ -132,7 +132,9 @@ impl Disk {
     }
 
     fn is_shorter_than(&self, bytes: u64) -> bool {
-        self.queued.load(Ordering::Relaxed) < bytes || self.done.borrow().failure.is_some()
+        // Behind a thread that has failed or ended nothing gets shorter, and writes are refused.
+        let given_up = self.done.has_changed().is_err() || self.done.borrow().failure.is_some();
+        self.queued.load(Ordering::Relaxed) < bytes || given_up
     }
 
     async fn shorter_than(&self, bytes: u64) {

@@ -10,8 +10,8 @@ use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Kills, Payload};
 
 use super::{Extent, Inbound, Last, TransferError};
 use crate::persist::Row;
+use crate::replica::Replica;
 use crate::replica::live::Live;
-use crate::replica::{Followers, Replica};
 
 /// Live dots of a receiver that is filled: more than a neighbour tells of what is recent.
 const OWN_MAX: usize = 1 << 15;
@@ -22,10 +22,8 @@ const OWN_SHARE_MIN: usize = 8;
 #[derive(Debug)]
 pub(super) struct Filling {
     live: Live,
-    /// Rows of its cells, if only the disk follows.
+    /// Rows of its cells, if the disk follows.
     rows: Vec<Row>,
-    /// Its cells, if watchers follow.
-    cells: Vec<CellId>,
     /// Cells that hold a trace of a reset.
     traced: BTreeSet<CellId>,
     conflicts: u64,
@@ -44,7 +42,6 @@ impl Replica {
         let begin = || Filling {
             live: Live::new(*self.live.ties(), self.config.sketch_key),
             rows: Vec::new(),
-            cells: Vec::new(),
             traced: BTreeSet::new(),
             conflicts: 0,
         };
@@ -58,10 +55,8 @@ impl Replica {
             filling.traced.insert(id.clone());
         }
         filling.live.edit(&id, |now| *now = cell);
-        match self.followers {
-            Followers { keys: true, .. } => filling.cells.push(id),
-            Followers { rows: true, .. } => filling.rows.push(self.cell_row(&filling.live, &id)),
-            Followers { .. } => {}
+        if self.followers.rows {
+            filling.rows.push(self.cell_row(&filling.live, &id));
         }
     }
 
@@ -87,19 +82,23 @@ impl Replica {
         }
         let missing = theirs.minus(&self.context);
         let dead = self.dead_in(&filling.live);
+        let killed: BTreeSet<CellId> = dead.iter().map(|(_, id)| id.clone()).collect();
         self.prepared.clear();
         self.baselines.clear();
         self.note_comparisons();
         let ours = std::mem::replace(&mut self.live, filling.live);
         self.counters.conflicts += filling.conflicts;
         self.changes.rows.extend(filling.rows);
-        self.changes.cells.extend(filling.cells);
+        if self.followers.keys {
+            // Whoever began to watch while it came has to be told all of it.
+            self.changes.cells.extend(self.live.cells().map(|(id, _)| id));
+        }
         for (dot, id) in dead {
             self.edit(&id, |cell| cell.kill(&Kills::of([dot])));
         }
         let is_told = |id: &CellId| {
             let cleared = last.extent == Extent::Whole || inbound.cleared.contains(&id.key);
-            cleared || inbound.staged.contains_key(id)
+            cleared || inbound.staged.contains_key(id) || killed.contains(id)
         };
         for (id, own) in ours.cells() {
             let joined = match self.live.cell(&id) {

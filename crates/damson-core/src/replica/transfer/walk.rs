@@ -39,11 +39,6 @@ impl Walk {
         self.peek(live).is_none()
     }
 
-    /// Will it meet this cell, or has it?
-    pub fn meets(&self, cell: &Cell) -> bool {
-        cell.dots().iter().any(|live| self.of.contains(live.dot))
-    }
-
     /// The next live dot. Ranges without any are left behind.
     fn peek(&mut self, live: &Live) -> Option<(Dot, CellId)> {
         while let Some(range) = self.left.front() {
