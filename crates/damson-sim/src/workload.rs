@@ -114,14 +114,14 @@ fn removal(dice: &mut Dice) -> Step {
 
 fn count(dice: &mut Dice) -> Step {
     let n = dice.between(-3, 9);
-    match dice.below(12) {
-        0..3 => Step::Count(key("n"), n),
-        3..5 => Step::Count(key("map").field(b"n"), n),
-        5..7 => Step::CountText(text(), n),
-        7 => Step::Drop(key("n")),
-        8 => Step::DropField(key("map"), b"n"),
-        9 => Step::Drop(key("map")),
-        10 => Step::Text(text(), dice.between(-9, 9).to_string().into(), None),
+    match dice.below(16) {
+        0..4 => Step::Count(key("n"), n),
+        4..7 => Step::Count(key("map").field(b"n"), n),
+        7..11 => Step::CountText(text(), n),
+        11 => Step::Drop(key("n")),
+        12 => Step::DropField(key("map"), b"n"),
+        13 => Step::Drop(key("map")),
+        14 => Step::Text(text(), dice.between(-9, 9).to_string().into(), None),
         _ => Step::Drop(text()),
     }
 }

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use damson_sim::bench::percentile_ms;
 use tokio::sync::mpsc;
 
-use super::figures::{Figures, percentile_ms};
+use super::figures::Figures;
 use crate::args::ClusterArgs;
 use crate::chitchats::Nodes;
 use crate::entry::{KEY_BYTES, entry, value};

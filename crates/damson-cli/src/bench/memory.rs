@@ -3,12 +3,10 @@
 use anyhow::Context;
 
 /// Resident memory, in bytes.
-pub fn resident_bytes() -> anyhow::Result<u64> {
-    let path = "/proc/self/statm";
-    let text = std::fs::read_to_string(path).with_context(|| format!("memory is read from {path}"))?;
-    let pages = text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    let pages = pages.with_context(|| format!("no number of resident pages in {path}: {text:?}"))?;
-    Ok(pages * rustix::param::page_size() as u64)
+pub fn resident_bytes() -> anyhow::Result<usize> {
+    let stats =
+        memory_stats::memory_stats().context("this system does not tell what memory a process has")?;
+    Ok(stats.physical_mem)
 }
 
 #[cfg(test)]

@@ -115,6 +115,8 @@ pub struct Followers {
 struct Changes {
     /// Made already, of cells that need not be named.
     rows: Vec<crate::persist::Row>,
+    /// Keys of such cells, for watchers.
+    keys: Vec<Key>,
     cells: Vec<CellId>,
     actors: Vec<Actor>,
     removals: Vec<(u64, Dot)>,
@@ -289,7 +291,7 @@ impl Replica {
 
     /// The keys changed since rows were last taken.
     pub fn changed_keys(&self) -> BTreeSet<Key> {
-        self.changes.cells.iter().map(|id| id.key.clone()).collect()
+        self.changes.cells.iter().map(|id| &id.key).chain(&self.changes.keys).cloned().collect()
     }
 
     /// What this replica means at a wall time.

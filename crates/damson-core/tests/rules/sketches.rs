@@ -1,6 +1,6 @@
 //! Transfers that compare live dots by sketches, because the source's log of removals no longer explains what is missing.
 
-use damson_core::replica::{Demand, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
+use damson_core::replica::{Chunk, Demand, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
 use damson_core::sketch::Wanted;
 use damson_crdt::Context;
 
@@ -234,11 +234,11 @@ fn symbols_and_wishes_that_are_lies_end_in_a_whole_transfer() {
     assert_eq!(whole.cells.len(), source.live_dots());
 }
 
-fn lies(_: &Inbound, round: u32) -> damson_core::replica::Chunk {
+fn lies(_: &Inbound, round: u32) -> Chunk {
     let (start, len) = (23 * round, 23);
     let bytes = vec![round as u8; damson_core::sketch::Run::encoded_len(&(start..start + len))];
     let symbols = Some(Symbols { start, len, bytes, live: 200 });
-    damson_core::replica::Chunk { symbols, ..Default::default() }
+    Chunk { symbols, ..Chunk::default() }
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn symbols_that_cannot_be_and_results_of_no_comparison_are_refused() {
         Symbols { start: 0, len: 0, bytes: Vec::new(), live: 20 },
     ] {
         let (_, mut inbound) = replica.begin_inbound(None);
-        let chunk = damson_core::replica::Chunk { symbols: Some(symbols.clone()), ..Default::default() };
+        let chunk = Chunk { symbols: Some(symbols.clone()), ..Chunk::default() };
         assert!(replica.stage(&mut inbound, chunk).is_err(), "{symbols:?}");
         replica.end_inbound(&inbound);
     }
@@ -269,6 +269,51 @@ fn symbols_that_cannot_be_and_results_of_no_comparison_are_refused() {
     no_comparison.seen ^= 1;
     assert_eq!(commit(&mut cluster, &no_comparison), Err(TransferError::OtherRequest));
     assert_eq!(cluster.replica(0).digest(), before);
+}
+
+/// A source that has no cells to send, and goes on with symbols or asks for names in full without end, must not hold its
+/// receiver, which takes from one peer at a time.
+#[test]
+fn symbols_that_go_on_after_their_end_are_refused() {
+    let mut cluster = below_the_floor(200);
+    put(&mut cluster, 1, "x");
+    for is_found in [true, false] {
+        let (request, mut inbound) = cluster.members[0].replica.begin_inbound(None);
+        let source = &mut cluster.members[1].replica;
+        source.open_outbound(1, node(0), request);
+        let first = source.next_chunk(1, 4_096, None).unwrap();
+        let stage = |cluster: &mut Cluster, inbound: &mut Inbound, symbols: Symbols| {
+            let chunk = Chunk { symbols: Some(symbols), ..Chunk::default() };
+            cluster.members[0].replica.stage(inbound, chunk)
+        };
+        let symbols = first.symbols.unwrap();
+        let empty = Symbols { start: symbols.len, len: 0, bytes: Vec::new(), live: symbols.live };
+        if is_found {
+            let found = stage(&mut cluster, &mut inbound, symbols.clone()).unwrap();
+            assert!(matches!(found, Step::More(Some(Demand::Cells { .. }))), "{found:?}");
+            stage(&mut cluster, &mut inbound, empty.clone()).expect("named in full, once");
+        } else {
+            // Beyond what is kept of the receiver's changes nothing can be compared.
+            for round in 0..3_000 {
+                put(&mut cluster, 0, &format!("meanwhile {round}"));
+            }
+            let lost = stage(&mut cluster, &mut inbound, symbols.clone()).unwrap();
+            assert!(matches!(lost, Step::More(Some(_))), "{lost:?}");
+            let mut rounds = 0;
+            let mut step = Ok(lost);
+            while step.is_ok() {
+                rounds += 1;
+                assert!(rounds < 100, "without end");
+                let (start, len) = (0, symbols.len);
+                step = stage(&mut cluster, &mut inbound, Symbols { start, len, ..symbols.clone() });
+            }
+        }
+        for again in [empty, symbols] {
+            let step = stage(&mut cluster, &mut inbound, again);
+            assert_eq!(step, Err(TransferError::Symbols));
+        }
+        cluster.members[0].replica.end_inbound(&inbound);
+    }
 }
 
 /// As 1 would end one to 0.

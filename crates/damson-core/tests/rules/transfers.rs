@@ -116,6 +116,10 @@ fn a_receiver_below_the_floor_compares_or_takes_everything() {
     assert!(!cluster.view(1).set_contains(&key("set"), b"a"));
 }
 
+fn put(tx: &mut Tx<'_>, name: &'static str, value: &'static [u8]) {
+    tx.put_register(&key(name), Bytes::from_static(value), None).unwrap();
+}
+
 /// Both send to each other at once. What a peer has brought is not sent back to it, but where its key was cleared: what is
 /// not sent of such a key is empty.
 #[test]
@@ -182,9 +186,6 @@ fn a_forgotten_removal_that_the_source_takes_from_a_third_while_it_sends_reaches
 fn who_is_filled_keeps_what_it_has_and_what_it_has_killed() {
     for staged in [false, true] {
         let mut cluster = Cluster::new(3);
-        let put = |tx: &mut Tx<'_>, name: &'static str, value: &'static [u8]| {
-            tx.put_register(&key(name), Bytes::from_static(value), None).unwrap();
-        };
         for element in 0..100_u8 {
             cluster.write(0, |tx| tx.set_add(&key("set"), &[element]));
         }
@@ -230,10 +231,8 @@ fn who_is_filled_keeps_what_it_has_and_what_it_has_killed() {
 fn who_is_filled_loses_what_the_source_has_killed_in_a_cell_of_which_the_rest_is_dead_here() {
     let mut cluster = Cluster::new(4);
     let x = key("x");
-    let put =
-        |tx: &mut Tx<'_>, value: &'static [u8]| tx.put_register(&x, Bytes::from_static(value), None).unwrap();
-    let a = cluster.write(2, |tx| put(tx, b"a"));
-    let b = cluster.write(3, |tx| put(tx, b"b"));
+    let a = cluster.write(2, |tx| put(tx, "x", b"a"));
+    let b = cluster.write(3, |tx| put(tx, "x", b"b"));
     for element in 0..100_u8 {
         cluster.write(0, |tx| tx.set_add(&key("set"), &[element]));
     }
@@ -255,10 +254,8 @@ fn who_is_filled_loses_what_the_source_has_killed_in_a_cell_of_which_the_rest_is
 fn a_removal_is_told_although_the_rest_of_its_cell_died_at_the_receiver() {
     let mut cluster = Cluster::new(4);
     let x = key("x");
-    let put =
-        |tx: &mut Tx<'_>, value: &'static [u8]| tx.put_register(&x, Bytes::from_static(value), None).unwrap();
-    let w = cluster.write(2, |tx| put(tx, b"w"));
-    let z = cluster.write(3, |tx| put(tx, b"z"));
+    let w = cluster.write(2, |tx| put(tx, "x", b"w"));
+    let z = cluster.write(3, |tx| put(tx, "x", b"z"));
     let r = cluster.write(3, |tx| assert!(tx.remove(&x)));
     for element in 0..50_u8 {
         cluster.write(0, |tx| tx.set_add(&key("set"), &[element]));
@@ -279,4 +276,20 @@ fn a_removal_is_told_although_the_rest_of_its_cell_died_at_the_receiver() {
     }
     assert_eq!(cluster.view(1).register(&x), None);
     cluster.heal().unwrap();
+}
+
+/// A cell that a removal in the log is about and that is alive again is found in two ways.
+#[test]
+fn a_cell_that_does_not_change_is_sent_once() {
+    let mut cluster = Cluster::new(2);
+    let set = key("set");
+    cluster.write(0, |tx| (tx.set_add(&set, b"a"), tx.set_add(&set, b"b")));
+    cluster.write(0, |tx| tx.set_remove(&set, b"a"));
+    cluster.write(0, |tx| tx.set_add(&set, b"a"));
+    let request = cluster.members[1].replica.begin_inbound(None).0;
+    let source = &mut cluster.members[0].replica;
+    source.open_outbound(1, node(1), request);
+    let sent = std::iter::from_fn(|| source.next_chunk(1, 1, None)).flat_map(|chunk| chunk.cells);
+    let paths: Vec<_> = sent.map(|(id, _)| id.path).collect();
+    assert_eq!(paths.len(), 2, "{paths:?}");
 }

@@ -11,6 +11,12 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// The least of the values that is not below so many percent of them, in milliseconds.
+pub fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
+    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(at).map_or(f64::NAN, |took| took.as_secs_f64() * 1_000.0)
+}
+
 /// How many a second, when `count` took this long.
 pub fn per_second(count: usize, took: Duration) -> f64 {
     // A clock that stands still must not give infinity.
@@ -32,6 +38,13 @@ mod tests {
     fn the_median_is_the_one_in_the_middle() {
         assert_eq!(median([5.0]), 5.0);
         assert_eq!(median([9.0, 1.0, 2.0]), 2.0);
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let took: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!((percentile_ms(&took, 50), percentile_ms(&took, 99)), (100.0, 198.0));
+        assert_eq!(percentile_ms(&took[..1], 99), 1.0);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod smallest;
 
 use std::time::Duration;
 
+pub use figures::percentile_ms;
 pub use smallest::smallest_put_bytes;
 
 /// A clock that never steps: the time since an arbitrary start.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use damson_sim::bench::smallest_put_bytes;
+use damson_sim::bench::{percentile_ms, smallest_put_bytes};
 use serde::Serialize;
 
 use super::burst::Burst;
@@ -58,24 +58,5 @@ impl Report {
             frames_per_put: burst.frames as f64 / puts,
             links_expelled: burst.expelled,
         }
-    }
-}
-
-/// The least of the values that is not below so many percent of them, in milliseconds.
-fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
-    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(at).map_or(f64::NAN, |took| took.as_secs_f64() * 1_000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_values_that_were_measured() {
-        let took: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
-        assert_eq!(percentile_ms(&took, 50), 100.0);
-        assert_eq!(percentile_ms(&took, 99), 198.0);
-        assert_eq!(percentile_ms(&took[..1], 99), 1.0);
     }
 }

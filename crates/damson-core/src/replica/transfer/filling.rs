@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Kills, Payload};
+use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Key, Kills, Payload};
 
 use super::{Extent, Inbound, Last, TransferError};
 use crate::persist::Row;
@@ -50,11 +50,15 @@ impl Replica {
 
     /// Takes a cell as it is at the source.
     pub(super) fn fill(&self, filling: &mut Filling, id: CellId, cell: Cell) {
-        filling.conflicts += u64::from(cell.dots().len() > 1);
         if cell.dots().iter().any(|live| matches!(live.payload, Payload::Seen(_))) {
             filling.traced.insert(id.clone());
         }
-        filling.live.edit(&id, |now| *now = cell);
+        let is_conflict = |cell: &Cell| u64::from(cell.dots().len() > 1);
+        let conflicts = &mut filling.conflicts;
+        filling.live.edit(&id, |now| {
+            *conflicts = *conflicts + is_conflict(&cell) - is_conflict(now);
+            *now = cell;
+        });
         if self.followers.rows {
             filling.rows.push(self.cell_row(&filling.live, &id));
         }
@@ -91,7 +95,7 @@ impl Replica {
         self.changes.rows.extend(filling.rows);
         if self.followers.keys {
             // Whoever began to watch while it came has to be told all of it.
-            self.changes.cells.extend(self.live.cells().map(|(id, _)| id));
+            self.changes.keys.extend(self.live.keys_from(0).map(|(_, name, _)| Key::copy_from_slice(name)));
         }
         for (dot, id) in dead {
             self.edit(&id, |cell| cell.kill(&Kills::of([dot])));
@@ -101,11 +105,16 @@ impl Replica {
             cleared || inbound.staged.contains_key(id) || killed.contains(id)
         };
         for (id, own) in ours.cells() {
-            let joined = match self.live.cell(&id) {
-                None if !is_told(&id) => own.clone(),
-                sent => own.join(&self.context, sent.unwrap_or(&Cell::default()), theirs, self.rules),
-            };
-            self.edit(&id, |cell| *cell = joined);
+            let sent = self.live.cell(&id);
+            if sent.is_none() && !is_told(&id) {
+                // As it was, on the disk too.
+                self.live.edit(&id, |cell| *cell = own.clone());
+                continue;
+            }
+            let joined = own.join(&self.context, sent.unwrap_or(&Cell::default()), theirs, self.rules);
+            if sent != Some(&joined) {
+                self.edit(&id, |cell| *cell = joined);
+            }
         }
         for id in filling.traced {
             let cell = self.live.cell(&id).cloned().unwrap_or_default();

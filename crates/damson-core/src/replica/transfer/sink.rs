@@ -22,6 +22,8 @@ pub struct Inbound {
     decoder: Option<Decoder>,
     /// Items that only the source has, once they are known.
     wanted: Option<Vec<u64>>,
+    /// All that symbols can tell was asked for: a source that sends more of them would hold us for ever.
+    has_ended: bool,
     /// Of a receiver that holds hardly anything: the cells that have come, but for empty ones.
     filling: Option<Box<Filling>>,
     pub(super) staged: BTreeMap<CellId, Cell>,
@@ -176,10 +178,24 @@ impl Replica {
     }
 
     fn take_symbols(&mut self, inbound: &mut Inbound, symbols: &Symbols) -> Result<Demand, TransferError> {
+        if inbound.has_ended {
+            return Err(TransferError::Symbols);
+        }
         if symbols.len == 0 {
+            inbound.has_ended = true;
             let wanted = inbound.wanted.as_deref().ok_or(TransferError::Symbols)?;
             return self.demand_items(inbound, Wanted::exact(wanted));
         }
+        if inbound.wanted.is_some() {
+            return Err(TransferError::Symbols);
+        }
+        let demand = self.look_for(inbound, symbols)?;
+        inbound.has_ended = demand == Demand::Whole;
+        Ok(demand)
+    }
+
+    /// Looks for the difference with more symbols.
+    fn look_for(&mut self, inbound: &mut Inbound, symbols: &Symbols) -> Result<Demand, TransferError> {
         let ours = self.live.dots() as u64;
         // A source with more than this would send everything.
         let most = symbols_max(ours, symbols.live.min(ours.saturating_mul(LIVE_SHARE_MIN)));
@@ -302,6 +318,7 @@ impl Inbound {
             seen,
             decoder: None,
             wanted: None,
+            has_ended: false,
             filling: None,
             staged: BTreeMap::new(),
             cleared: BTreeSet::new(),
@@ -314,10 +331,5 @@ impl Inbound {
         let mut context = self.seen.minus(&last.lacks);
         context.union(&last.news);
         context
-    }
-
-    /// How many cells are staged.
-    pub fn cells(&self) -> usize {
-        self.staged.len() + self.filling.as_ref().map_or(0, |filling| filling.cells().count())
     }
 }

@@ -188,15 +188,16 @@ impl Replica {
                 }
             }
         }
-        // What the walk meets too is sent twice: it may die before, by what the receiver itself brings, and is not noted then.
-        outbound.walk = Walk::over(missing);
+        // Whether the walk would meet these is not certain: what is alive there may die before, by what the receiver itself
+        // brings, and that is not noted.
+        outbound.walk = Walk::over(missing, outbound.todo.clone());
         outbound
     }
 
     pub(super) fn open_whole(&self, outbound: &mut Outbound) {
         (outbound.extent, outbound.comparison, outbound.symbols) = (Extent::Whole, None, None);
         (outbound.cleared, outbound.removals) = Default::default();
-        outbound.walk = Walk::over(self.context.clone());
+        outbound.walk = Walk::over(self.context.clone(), BTreeSet::new());
     }
 
     /// What a transfer brings enters the context that our own open transfers will end with. So they compare its cells too,

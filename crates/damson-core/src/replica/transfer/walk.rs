@@ -1,6 +1,6 @@
 //! The cells behind many live dots, found while they are sent and not all at once before.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use damson_crdt::{Cell, CellId, Context, Dot, DotRange};
 
@@ -11,23 +11,25 @@ use crate::replica::live::Live;
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     of: Context,
+    /// Cells that are sent anyway.
+    but: BTreeSet<CellId>,
     left: VecDeque<DotRange>,
 }
 
 impl Walk {
-    pub fn over(of: Context) -> Self {
+    pub fn over(of: Context, but: BTreeSet<CellId>) -> Self {
         let ranges = of.iter().flat_map(|(actor, seen)| {
             seen.pairs().iter().map(move |&(first, last)| DotRange { actor, first, last })
         });
         let left = ranges.collect();
-        Self { of, left }
+        Self { of, but, left }
     }
 
     /// The next cell.
     pub fn next(&mut self, live: &Live) -> Option<CellId> {
         while let Some((dot, id)) = self.peek(live) {
             self.pass(dot);
-            if self.meets_first(dot, live.cell(&id)) {
+            if !self.but.contains(&id) && self.meets_first(dot, live.cell(&id)) {
                 return Some(id);
             }
         }
