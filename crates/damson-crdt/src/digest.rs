@@ -7,7 +7,8 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::cell::LiveDot;
 use crate::codec;
 use crate::context::Context;
-use crate::path::Path;
+use crate::path::PathRef;
+use crate::payload::Payload;
 use crate::rules::{Rule, Rules};
 
 /// The wrapping sum of the hashes of live dots: independent of order, kept up to date as dots come and go.
@@ -31,6 +32,16 @@ impl Fingerprint {
     /// A dot died.
     pub fn remove(&mut self, contents: Contents) {
         self.0 = self.0.wrapping_sub(contents.0);
+    }
+
+    /// Another sum changes: it was of some of these dots, and is now of others.
+    pub fn replace(&mut self, before: Self, now: Self) {
+        self.0 = self.0.wrapping_sub(before.0).wrapping_add(now.0);
+    }
+
+    /// The contents of a dot, if this is the sum of that dot alone.
+    pub fn of_one(self) -> Contents {
+        Contents(self.0)
     }
 
     /// That of what is left without some of the dots.
@@ -77,17 +88,15 @@ impl fmt::Debug for Digest {
 
 impl Contents {
     /// The hash of a live dot in its cell. `scratch` is only memory, to be used again.
-    pub fn of(scratch: &mut Vec<u8>, key: &[u8], path: &Path, live: &LiveDot, rules: Rules) -> Self {
+    pub fn of(scratch: &mut Vec<u8>, key: &[u8], path: PathRef<'_>, live: &LiveDot, rules: Rules) -> Self {
         scratch.clear();
         scratch.extend_from_slice(&live.dot.actor.to_bytes());
         scratch.extend_from_slice(&live.dot.seq.to_be_bytes());
         if rules.holds(Rule::DigestDotsOnly) {
             scratch.extend_from_slice(&live.hlc.0.to_be_bytes());
-            scratch.extend_from_slice(&(key.len() as u64).to_be_bytes());
-            scratch.extend_from_slice(key);
-            scratch.extend_from_slice(&(path.as_bytes().len() as u64).to_be_bytes());
-            scratch.extend_from_slice(path.as_bytes());
-            codec::encode_payload(scratch, &live.payload);
+            extend_by(scratch, key);
+            extend_by(scratch, path.as_bytes());
+            extend_by_payload(scratch, &live.payload);
         }
         Self(xxh3_128(scratch))
     }
@@ -96,5 +105,36 @@ impl Contents {
     pub fn keyed(self, key: (u64, u64)) -> u64 {
         let product = u128::from(self.0 as u64 ^ key.0) * u128::from((self.0 >> 64) as u64 ^ key.1);
         product as u64 ^ (product >> 64) as u64
+    }
+}
+
+/// With the length before: one byte, nearly always, so that a small dot stays below the size from which hashing is dearer.
+fn extend_by(out: &mut Vec<u8>, bytes: &[u8]) {
+    match u8::try_from(bytes.len()) {
+        Ok(len) if len < u8::MAX => out.push(len),
+        _ => {
+            out.push(u8::MAX);
+            out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(bytes);
+}
+
+/// Comes last, and needs no length. Values, which most are, as they are.
+fn extend_by_payload(out: &mut Vec<u8>, payload: &Payload) {
+    match payload {
+        Payload::Value { bytes, expires_ms: None } => {
+            out.push(0);
+            out.extend_from_slice(bytes);
+        }
+        Payload::Value { bytes, expires_ms: Some(ends) } => {
+            out.push(1);
+            out.extend_from_slice(&ends.to_be_bytes());
+            out.extend_from_slice(bytes);
+        }
+        other => {
+            out.push(2);
+            codec::encode_payload(out, other);
+        }
     }
 }

@@ -37,6 +37,6 @@ pub use dot::{Dot, DotRange, Kills};
 pub use id::{Actor, IdError, Life, NodeId};
 pub use intervals::Intervals;
 pub use limits::{LimitError, Limits};
-pub use path::{Kind, Leaf, Path, PathError};
+pub use path::{Kind, Leaf, Path, PathError, PathRef};
 pub use payload::{Epoch, Payload, Taken};
 pub use rules::{Rule, Rules};

@@ -76,6 +76,10 @@ pub enum Kind {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Path(Bytes);
 
+/// A borrowed [`Path`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PathRef<'a>(&'a [u8]);
+
 /// The bytes are no path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -165,21 +169,19 @@ impl Path {
         &self.0
     }
 
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> PathRef<'_> {
+        PathRef(&self.0)
+    }
+
     /// Does this path lie below the prefix?
     pub fn starts_with(&self, prefix: &Self) -> bool {
-        self.0.starts_with(&prefix.0)
+        self.borrowed().starts_with(prefix)
     }
 
     /// The field names on the way.
     pub fn fields(&self) -> impl Iterator<Item = &[u8]> {
-        let mut at = 0;
-        std::iter::from_fn(move || match next(&self.0, at)? {
-            (Element::Field(name), end) => {
-                at = end;
-                Some(name)
-            }
-            _ => None,
-        })
+        self.borrowed().fields()
     }
 
     /// What kind of cell it is.
@@ -187,45 +189,17 @@ impl Path {
     /// # Panics
     /// On a prefix, which has no leaf.
     pub fn last(&self) -> Leaf<'_> {
-        let mut at = 0;
-        loop {
-            match next(&self.0, at).expect("a cell's path ends in a leaf") {
-                (Element::Field(_), end) => at = end,
-                (Element::Leaf(leaf), _) => return leaf,
-            }
-        }
+        self.borrowed().last()
     }
 
     /// What kind of cell it is, unless it lies in a field.
     pub fn last_if_plain(&self) -> Option<Leaf<'_>> {
-        match next(&self.0, 0)? {
-            (Element::Leaf(leaf), _) => Some(leaf),
-            _ => None,
-        }
-    }
-
-    /// The name of the field, and the prefix of its cells, in which this cell lies below `prefix`.
-    pub fn field_below(&self, prefix: &Self) -> Option<(&[u8], Self)> {
-        match next(&self.0, prefix.0.len())? {
-            (Element::Field(name), end) => Some((name, Self(self.0.slice(..end)))),
-            _ => None,
-        }
+        self.borrowed().last_if_plain()
     }
 
     /// What a cell at this path makes of the key or field at `prefix`; `None` for a time-to-live.
     pub fn kind_below(&self, prefix: &Self) -> Option<Kind> {
-        match *self.0.get(prefix.0.len())? {
-            REGISTER => Some(Kind::Register),
-            MULTI => Some(Kind::Multi),
-            TEXT | TEXT_COUNT => Some(Kind::Text),
-            COUNT => Some(Kind::Counter),
-            MAX => Some(Kind::Max),
-            ENABLE_WINS => Some(Kind::EnableWins),
-            DISABLE_WINS => Some(Kind::DisableWins),
-            ELEMENT => Some(Kind::Set),
-            FIELD => Some(Kind::Map),
-            _ => None,
-        }
+        self.borrowed().kind_below(prefix)
     }
 
     /// The first path that is greater than all below this prefix; `None` when there is none.
@@ -239,7 +213,109 @@ impl Path {
     }
 }
 
+impl<'a> PathRef<'a> {
+    /// The path in this encoded form, which [`Path::as_bytes`] has given.
+    pub fn of_encoded(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The encoded form.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// A path of its own.
+    pub fn to_path(self) -> Path {
+        let shared = self.last_if_plain().and_then(fixed_tag);
+        Path(shared.map_or_else(|| Bytes::copy_from_slice(self.0), Bytes::from_static))
+    }
+
+    /// Does this path lie below the prefix?
+    pub fn starts_with(self, prefix: &Path) -> bool {
+        self.0.starts_with(&prefix.0)
+    }
+
+    /// The field names on the way.
+    pub fn fields(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut at = 0;
+        std::iter::from_fn(move || match next(self.0, at)? {
+            (Element::Field(name), end) => {
+                at = end;
+                Some(name)
+            }
+            _ => None,
+        })
+    }
+
+    /// What kind of cell it is.
+    ///
+    /// # Panics
+    /// On a prefix, which has no leaf.
+    pub fn last(self) -> Leaf<'a> {
+        let mut at = 0;
+        loop {
+            match next(self.0, at).expect("a cell's path ends in a leaf") {
+                (Element::Field(_), end) => at = end,
+                (Element::Leaf(leaf), _) => return leaf,
+            }
+        }
+    }
+
+    /// What kind of cell it is, unless it lies in a field.
+    pub fn last_if_plain(self) -> Option<Leaf<'a>> {
+        match next(self.0, 0)? {
+            (Element::Leaf(leaf), _) => Some(leaf),
+            _ => None,
+        }
+    }
+
+    /// Is it a register in a field of a key's own map?
+    pub fn is_plain_field(self) -> bool {
+        match next(self.0, 0) {
+            Some((Element::Field(_), end)) => self.0[end..] == [REGISTER],
+            _ => false,
+        }
+    }
+
+    /// The name of the field in which this cell lies below `prefix`.
+    pub fn field_below(self, prefix: &Path) -> Option<&'a [u8]> {
+        match next(self.0, prefix.0.len())? {
+            (Element::Field(name), _) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What a cell at this path makes of the key or field at `prefix`; `None` for a time-to-live.
+    pub fn kind_below(self, prefix: &Path) -> Option<Kind> {
+        match *self.0.get(prefix.0.len())? {
+            REGISTER => Some(Kind::Register),
+            MULTI => Some(Kind::Multi),
+            TEXT | TEXT_COUNT => Some(Kind::Text),
+            COUNT => Some(Kind::Counter),
+            MAX => Some(Kind::Max),
+            ENABLE_WINS => Some(Kind::EnableWins),
+            DISABLE_WINS => Some(Kind::DisableWins),
+            ELEMENT => Some(Kind::Set),
+            FIELD => Some(Kind::Map),
+            _ => None,
+        }
+    }
+}
+
 impl Kind {
+    /// All of them, in the order of their cells.
+    pub const ALL: [Self; 9] = [
+        Self::Register,
+        Self::Multi,
+        Self::Text,
+        Self::Counter,
+        Self::Max,
+        Self::EnableWins,
+        Self::DisableWins,
+        Self::Set,
+        Self::Map,
+    ];
+
     /// The name of the type, as TYPE and errors show it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -264,8 +340,14 @@ impl fmt::Display for Kind {
 
 impl fmt::Debug for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.borrowed())
+    }
+}
+
+impl fmt::Debug for PathRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fields().try_for_each(|name| write!(f, "/{}", name.escape_ascii()))?;
-        match next(&self.0, self.fields().map(|name| name.len() + 5).sum()) {
+        match next(self.0, self.fields().map(|name| name.len() + 5).sum()) {
             Some((Element::Leaf(leaf), _)) => write!(f, "/{leaf:?}"),
             _ => Ok(()),
         }
@@ -350,7 +432,10 @@ mod tests {
         assert_eq!(deep.last(), Leaf::Count(actor));
         assert_eq!(deep.kind_below(&Path::root()), Some(Kind::Map));
         assert_eq!(deep.kind_below(&Path::root().field(b"x").field(b"")), Some(Kind::Counter));
-        assert_eq!(deep.field_below(&Path::root()).unwrap().0, b"x");
+        assert_eq!(deep.borrowed().field_below(&Path::root()).unwrap(), b"x");
+        assert_eq!(deep.borrowed().to_path(), deep);
+        assert!(!deep.borrowed().is_plain_field());
+        assert!(Path::root().field(b"x").leaf(Leaf::Register).borrowed().is_plain_field());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a scope means to its users, at one wall time.
 
 use bytes::Bytes;
-use damson_crdt::{Actor, Cell, Key, Kind, Leaf, Path, Payload, view};
+use damson_crdt::{Actor, Cell, Key, Kind, Leaf, Path, PathRef, Payload, view};
 
 use super::Replica;
 use super::live::Entry;
@@ -115,13 +115,15 @@ impl<'a> View<'a> {
     /// What each actor contributed to a counter.
     pub fn counter_shares(&self, slot: &Slot) -> Vec<(Actor, i64)> {
         let Some(entry) = self.visible(slot, Kind::Counter) else { return Vec::new() };
-        let share = |(path, cell): (&Path, &Cell)| match path.last() {
+        let share = |(path, cell): (PathRef<'_>, &Cell)| match path.last() {
             Leaf::Count(actor) if path.kind_below(&slot.prefix) == Some(Kind::Counter) => {
                 Some((actor, view::share(cell)))
             }
             _ => None,
         };
-        entry.below(&slot.prefix).filter_map(share).collect()
+        let mut shares: Vec<(Actor, i64)> = entry.below(&slot.prefix).filter_map(share).collect();
+        shares.sort_unstable();
+        shares
     }
 
     /// The value of a register that keeps the greatest number.
@@ -147,7 +149,7 @@ impl<'a> View<'a> {
         found.is_some()
     }
 
-    /// The elements of a set, in byte order.
+    /// The elements of a set, in no meaningful but the same order everywhere.
     pub fn set_elements(&self, slot: &'a Slot) -> impl Iterator<Item = &'a [u8]> {
         let cells = self.visible(slot, Kind::Set).into_iter().flat_map(|entry| entry.below(&slot.prefix));
         let direct = cells.filter(|(path, _)| path.kind_below(&slot.prefix) == Some(Kind::Set));
@@ -176,15 +178,9 @@ impl<'a> View<'a> {
         self.register(&slot.field(name))
     }
 
-    /// The fields of a map, in the order of length, then bytes.
+    /// The fields of a map, in no meaningful but the same order everywhere.
     pub fn map_fields(&self, slot: &'a Slot) -> impl Iterator<Item = &'a [u8]> {
-        let cells = self.visible(slot, Kind::Map).into_iter().flat_map(|entry| entry.below(&slot.prefix));
-        let mut last: Option<&[u8]> = None;
-        let names = cells.filter_map(|(path, cell)| {
-            let substance = cell.dots().iter().any(|live| live.payload.is_substance());
-            path.field_below(&slot.prefix).filter(|_| substance).map(|(name, _)| name)
-        });
-        names.filter(move |name| last.replace(name) != Some(name))
+        self.visible(slot, Kind::Map).into_iter().flat_map(|entry| entry.fields(&slot.prefix))
     }
 
     /// How many fields a map has. Costs nothing in proportion to a map of plain values.

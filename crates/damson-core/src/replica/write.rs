@@ -412,7 +412,7 @@ impl Tx<'_> {
     fn clear_all_but(&mut self, slot: &Slot, keep: impl Fn(&CellId) -> bool) {
         let Some(entry) = self.replica.live.entry(&slot.key) else { return };
         let ids =
-            entry.below(&slot.prefix).map(|(path, _)| CellId { key: slot.key.clone(), path: path.clone() });
+            entry.below(&slot.prefix).map(|(path, _)| CellId { key: slot.key.clone(), path: path.to_path() });
         let dying = ids.filter(|id| !keep(id));
         let (counters, plain): (Vec<_>, Vec<_>) =
             dying.partition(|id| matches!(id.path.last(), Leaf::Count(_) | Leaf::TextCount(_)));

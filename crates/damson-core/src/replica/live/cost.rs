@@ -8,7 +8,7 @@
 
 use damson_crdt::{Cell, LiveDot, Path, Payload};
 
-/// Homes of the table for each key, in bytes: eight, of which three to six eighths of those taken at most are used.
+/// Homes of a table for each name, in bytes: eight, of which three to six eighths of those taken at most are used.
 const SLOT_BYTES: u64 = 16;
 
 /// What the allocator puts before each piece, and the multiple to which it rounds.
@@ -55,8 +55,8 @@ pub(in crate::replica) fn in_tree(entry_bytes: usize) -> u64 {
     allocated(NODE_ENTRIES * entry_bytes + NODE_BYTES) / ENTRIES_A_NODE
 }
 
-/// A key without its cells: `page_bytes` is its share of a page.
-pub(super) fn key(name: &[u8], inline_bytes: usize, page_bytes: u64) -> u64 {
+/// A name in a table, without what that is for has outside: `page_bytes` is its share of a page.
+pub(super) fn name(name: &[u8], inline_bytes: usize, page_bytes: u64) -> u64 {
     let name = if name.len() > inline_bytes { allocated(name.len()) } else { 0 };
     page_bytes + SLOT_BYTES + name
 }

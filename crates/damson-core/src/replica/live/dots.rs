@@ -1,4 +1,4 @@
-//! Live dots by author and number: where the key of each lies.
+//! Live dots by author and number: where the key and the cell of each lie.
 //!
 //! Numbers of an author come in order, and neighbours are likely to live as long as each other. So places stand in pages
 //! of [`PAGE`] consecutive numbers; a page without a live dot is gone.
@@ -19,10 +19,18 @@ pub(in crate::replica) struct DotIndex {
 
 type Pages = BTreeMap<u64, Box<Page>>;
 
-/// The places of consecutive numbers, plus one; 0 for a dot that is not alive.
+/// Where a dot is alive: the place of its key, and that of its cell among those of the key (0 for the only one).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub key: u32,
+    pub cell: u32,
+}
+
+/// The places of consecutive numbers, that of the key plus one; 0 for a dot that is not alive.
 #[derive(Debug)]
 struct Page {
-    places: [u32; PAGE as usize],
+    keys: [u32; PAGE as usize],
+    cells: [u32; PAGE as usize],
     alive: u32,
 }
 
@@ -42,28 +50,28 @@ impl DotIndex {
     /// Reads what an insertion or a removal reads.
     pub fn look_at(&self, dot: Dot) -> u64 {
         let page = self.authors.get(&dot.actor).and_then(|pages| pages.get(&(dot.seq / PAGE)));
-        page.map_or(0, |page| u64::from(page.places[(dot.seq % PAGE) as usize]))
+        page.map_or(0, |page| u64::from(page.keys[(dot.seq % PAGE) as usize]))
     }
 
-    /// A dot came alive in the key at this place.
-    pub fn insert(&mut self, dot: Dot, place: u32) {
+    /// A dot came alive at this place.
+    pub fn insert(&mut self, dot: Dot, place: Place) {
         let page = self.authors.entry(dot.actor).or_default().entry(dot.seq / PAGE);
         let pages = &mut self.pages;
         let page = page.or_insert_with(|| {
             *pages += 1;
-            Box::new(Page { places: [0; PAGE as usize], alive: 0 })
+            Box::new(Page { keys: [0; PAGE as usize], cells: [0; PAGE as usize], alive: 0 })
         });
-        let at = &mut page.places[(dot.seq % PAGE) as usize];
-        page.alive += u32::from(*at == 0);
-        self.len += usize::from(*at == 0);
-        *at = place + 1;
+        let at = (dot.seq % PAGE) as usize;
+        page.alive += u32::from(page.keys[at] == 0);
+        self.len += usize::from(page.keys[at] == 0);
+        (page.keys[at], page.cells[at]) = (place.key + 1, place.cell);
     }
 
     /// A dot died.
     pub fn remove(&mut self, dot: Dot) {
         let Some(pages) = self.authors.get_mut(&dot.actor) else { return };
         let Some(page) = pages.get_mut(&(dot.seq / PAGE)) else { return };
-        let at = &mut page.places[(dot.seq % PAGE) as usize];
+        let at = &mut page.keys[(dot.seq % PAGE) as usize];
         if *at == 0 {
             return;
         }
@@ -79,8 +87,8 @@ impl DotIndex {
         }
     }
 
-    /// The live dots in a range, in order, with the places of their keys.
-    pub fn in_range(&self, range: DotRange) -> impl Iterator<Item = (Dot, u32)> {
+    /// The live dots in a range, in order, with their places.
+    pub fn in_range(&self, range: DotRange) -> impl Iterator<Item = (Dot, Place)> {
         let pages = self.authors.get(&range.actor).into_iter();
         let pages = pages.flat_map(move |pages| pages.range(range.first / PAGE..=range.last / PAGE));
         let all = pages.flat_map(move |(number, page)| on_page(range.actor, *number, page));
@@ -108,7 +116,7 @@ impl DotIndex {
         loop {
             let page = pages.and_then(|pages| pages.get(&(end / PAGE)));
             let begin = (end / PAGE * PAGE).max(first);
-            let is_dead = |seq: &u64| page.is_none_or(|page| page.places[(seq % PAGE) as usize] == 0);
+            let is_dead = |seq: &u64| page.is_none_or(|page| page.keys[(seq % PAGE) as usize] == 0);
             if let Some(seq) = (begin..=end).rev().find(is_dead) {
                 return Some(Dot::new(actor, seq));
             }
@@ -119,17 +127,18 @@ impl DotIndex {
         }
     }
 
-    /// All live dots in order, with the places of their keys.
-    pub fn all(&self) -> impl Iterator<Item = (Dot, u32)> {
+    /// All live dots in order, with their places.
+    pub fn all(&self) -> impl Iterator<Item = (Dot, Place)> {
         let pages =
             self.authors.iter().flat_map(|(actor, pages)| pages.iter().map(move |page| (*actor, page)));
         pages.flat_map(|(actor, (number, page))| on_page(actor, *number, page))
     }
 }
 
-fn on_page(actor: Actor, number: u64, page: &Page) -> impl Iterator<Item = (Dot, u32)> {
-    let places = (number * PAGE..).zip(page.places).filter(|(_, place)| *place != 0);
-    places.map(move |(seq, place)| (Dot::new(actor, seq), place - 1))
+fn on_page(actor: Actor, number: u64, page: &Page) -> impl Iterator<Item = (Dot, Place)> {
+    let places = page.keys.into_iter().zip(page.cells);
+    let alive = (number * PAGE..).zip(places).filter(|(_, (key, _))| *key != 0);
+    alive.map(move |(seq, (key, cell))| (Dot::new(actor, seq), Place { key: key - 1, cell }))
 }
 
 #[cfg(test)]
@@ -151,7 +160,8 @@ mod tests {
         for _ in 0..20_000 {
             let dot = Dot::new(actor(rng.next_u64() % 3), 1 + rng.next_u64() % 500);
             if rng.next_u64().is_multiple_of(2) {
-                let place = u32::try_from(rng.next_u64() % 100).unwrap();
+                let [key, cell] = [100, 3].map(|most| u32::try_from(rng.next_u64() % most).unwrap());
+                let place = Place { key, cell };
                 index.insert(dot, place);
                 model.insert(dot, place);
             } else {

@@ -1,34 +1,66 @@
 //! The cells of one key.
 
-use std::collections::btree_map::{BTreeMap, Range};
+use std::collections::BTreeSet;
 
-use damson_crdt::{Cell, Dot, Kind, Leaf, LiveDot, Path, Payload, Rule};
+use damson_crdt::{Cell, Fingerprint, Kind, Leaf, LiveDot, Path, PathRef, Payload, Rule};
 
+use super::table::Table;
 use super::{Ties, cost};
 
-/// The cells of one key. Most keys have one cell, which needs no tree.
+/// The cells of one key. Most keys have one cell, which needs no table.
 #[derive(Debug)]
 pub(in crate::replica) enum Entry {
-    One(Path, Cell),
+    One(Path, Held),
     Many(Box<Cells>),
 }
 
+/// What is alive of a cell, and the sum of what its dots say.
 #[derive(Debug, Default)]
+pub(in crate::replica) struct Held {
+    pub cell: Cell,
+    pub sum: Fingerprint,
+}
+
+/// Several cells, by the hashes of their paths.
+#[derive(Debug)]
 pub(in crate::replica) struct Cells {
-    by_path: BTreeMap<Path, Cell>,
-    /// Where each live dot is.
-    path_of: BTreeMap<Dot, Path>,
-    /// Cells that are not simply a register in a field: when there are none, fields and cells are equally many.
-    nested: usize,
-    /// What paths and cells hold, in bytes.
+    table: Table<Held>,
+    /// The paths that lie deeper than a register in a field, in order, so that those below a field are found.
+    nested: BTreeSet<Path>,
+    /// How many cells make the key a thing of each kind, in the order of [`Kind::ALL`].
+    kinds: [u32; Kind::ALL.len()],
+    /// Cells that make the key exist.
+    substantial: usize,
+    has_expiry: bool,
+    /// What cells take, in bytes.
     held: u64,
 }
 
+/// What a key is to the scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outline {
+    pub exists: bool,
+    pub end_ms: Option<u64>,
+    pub bytes: u64,
+}
+
+/// What a cell is to its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Weight {
+    bytes: u64,
+    substantial: bool,
+}
+
 impl Entry {
+    /// A key that is about to get its first cell.
+    pub fn new(path: &Path) -> Self {
+        Self::One(path.clone(), Held::default())
+    }
+
     pub fn cell(&self, path: &Path) -> Option<&Cell> {
         match self {
-            Self::One(own, cell) => (own == path && !cell.is_empty()).then_some(cell),
-            Self::Many(cells) => cells.by_path.get(path),
+            Self::One(own, held) => (own == path && !held.cell.is_empty()).then_some(&held.cell),
+            Self::Many(cells) => cells.find(path.as_bytes()).map(|place| &cells.table.at(place).value.cell),
         }
     }
 
@@ -36,71 +68,108 @@ impl Entry {
     pub fn len(&self) -> usize {
         match self {
             Self::One(..) => 1,
-            Self::Many(cells) => cells.by_path.len(),
+            Self::Many(cells) => cells.table.len(),
         }
     }
 
     /// True when every cell, but for a time-to-live, is a register in a field: then cells are fields.
     pub fn is_flat_map(&self) -> bool {
         match self {
-            Self::One(path, _) => !is_nested(path),
-            Self::Many(cells) => cells.nested == 0,
+            Self::One(path, _) => !is_nested(path.borrowed()),
+            Self::Many(cells) => cells.nested.is_empty(),
         }
     }
 
     pub fn has_expiry(&self) -> bool {
-        self.first().is_some_and(|(path, _)| matches!(path.last(), Leaf::Expiry))
+        match self {
+            Self::One(path, _) => matches!(path.last_if_plain(), Some(Leaf::Expiry)),
+            Self::Many(cells) => cells.has_expiry,
+        }
     }
 
-    /// The cells in the order of their paths.
-    pub fn cells(&self) -> impl DoubleEndedIterator<Item = (&Path, &Cell)> {
+    /// The cells, in an order that is the same everywhere.
+    pub fn cells(&self) -> impl Iterator<Item = (PathRef<'_>, &Cell)> {
+        self.held().map(|(path, held)| (path, &held.cell))
+    }
+
+    /// The cells with the sums of what they say.
+    pub fn held(&self) -> impl Iterator<Item = (PathRef<'_>, &Held)> {
         let (one, many) = match self {
-            Self::One(path, cell) => (Some((path, cell)), None),
-            Self::Many(cells) => (None, Some(&cells.by_path)),
+            Self::One(path, held) => (Some((path.borrowed(), held)), None),
+            Self::Many(cells) => (None, Some(cells.all())),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
 
-    /// The cells below a prefix.
-    pub fn below<'a>(&'a self, prefix: &'a Path) -> impl Iterator<Item = (&'a Path, &'a Cell)> {
-        let (one, many) = match self {
-            Self::One(path, cell) => (path.starts_with(prefix).then_some((path, cell)), None),
-            Self::Many(cells) => (None, Some(cells.from(prefix))),
+    /// The cells below a prefix; those below a field in the order of their paths.
+    pub fn below<'a>(&'a self, prefix: &'a Path) -> impl Iterator<Item = (PathRef<'a>, &'a Cell)> {
+        let is_root = *prefix == Path::root();
+        let (one, all, some) = match self {
+            Self::One(path, held) => {
+                (path.starts_with(prefix).then_some((path.borrowed(), &held.cell)), None, None)
+            }
+            Self::Many(cells) if is_root => {
+                (None, Some(cells.all().map(|(path, held)| (path, &held.cell))), None)
+            }
+            Self::Many(cells) => (None, None, Some(cells.below(prefix))),
         };
-        one.into_iter().chain(many.into_iter().flatten().take_while(|(path, _)| path.starts_with(prefix)))
+        one.into_iter().chain(all.into_iter().flatten()).chain(some.into_iter().flatten())
     }
 
     /// The kinds of the first and the last cell below a prefix, time-to-live aside. When they are equal all are.
     pub fn outer_kinds(&self, prefix: &Path) -> Option<(Kind, Kind)> {
-        let mut kinds = self.below(prefix).filter_map(|(path, _)| path.kind_below(prefix));
-        let first = kinds.next()?;
-        let last = match (self, kinds.next()) {
-            (_, None) | (Self::One(..), _) => Some(first),
-            (Self::Many(cells), Some(_)) => cells.last_below(prefix).and_then(|path| path.kind_below(prefix)),
+        match self {
+            Self::One(path, _) => {
+                let kind = path.starts_with(prefix).then(|| path.kind_below(prefix)).flatten()?;
+                Some((kind, kind))
+            }
+            Self::Many(cells) if *prefix == Path::root() => cells.root_kinds(),
+            Self::Many(cells) => cells.kinds_below(prefix),
+        }
+    }
+
+    /// The names of the fields below a prefix in which something exists.
+    pub fn fields<'a>(&'a self, prefix: &'a Path) -> impl Iterator<Item = &'a [u8]> {
+        let names = self.below(prefix).filter_map(|(path, cell)| {
+            let exists = cell.dots().iter().any(|live| live.payload.is_substance());
+            path.field_below(prefix).filter(|_| exists)
+        });
+        // A field with several cells is named once, where it would stand if it were a register.
+        let (plain, several) = match self {
+            Self::Many(cells) if !cells.nested.is_empty() => {
+                let placed = names.map(|name| (cells.table.hash_of(plain_field(name).as_bytes()), name));
+                (None, Some(placed.collect::<BTreeSet<_>>()))
+            }
+            _ => (Some(names), None),
         };
-        last.map(|last| (first, last))
+        let several = several.into_iter().flatten().map(|(_, name)| name);
+        plain.into_iter().flatten().chain(several)
     }
 
     /// Is there anything besides traces and a time-to-live?
     pub fn exists(&self) -> bool {
-        if let Self::One(_, cell) = self {
-            return cell.dots().iter().any(|live| live.payload.is_substance());
+        match self {
+            Self::One(_, held) => is_substantial(&held.cell),
+            Self::Many(cells) => cells.substantial > 0,
         }
-        self.cells().any(|(_, cell)| cell.dots().iter().any(|live| live.payload.is_substance()))
     }
 
     /// The visible kind of the key, or of a field of it: that of the live cell with the greatest (hlc, actor).
     pub fn kind(&self, prefix: &Path, ties: &Ties) -> Option<Kind> {
-        if let Self::One(path, cell) = self {
-            let exists = cell.dots().iter().any(|live| live.payload.is_substance());
-            return path.kind_below(prefix).filter(|_| exists && path.starts_with(prefix));
+        if let Self::One(path, held) = self {
+            let kind = path.kind_below(prefix);
+            return kind.filter(|_| path.starts_with(prefix) && is_substantial(&held.cell));
         }
         let (first, last) = self.outer_kinds(prefix)?;
+        let is_pure = first == last;
+        if is_pure && *prefix == Path::root() {
+            return self.exists().then_some(first);
+        }
         let mut substance = self.below(prefix).flat_map(|(path, cell)| {
             let kind = path.kind_below(prefix);
             cell.dots().iter().filter(|live| live.payload.is_substance()).map(move |live| (kind, live))
         });
-        if first == last {
+        if is_pure {
             return substance.next().map(|_| first);
         }
         let own_first = !ties.rules.holds(Rule::TypePrefersOwn);
@@ -109,14 +178,19 @@ impl Entry {
         newest.and_then(|(kind, _)| kind)
     }
 
+    /// Is all that there is of this kind, without a time-to-live of its own?
+    pub fn is_only(&self, kind: Kind) -> bool {
+        !self.has_expiry() && self.exists() && self.outer_kinds(&Path::root()) == Some((kind, kind))
+    }
+
     /// When the key ends: as its own time-to-live says, or else the winning value.
     pub fn end_ms(&self, ties: &Ties) -> Option<u64> {
-        if let Self::One(path, cell) = self {
-            return cell_end_ms(path, ties.winner(cell)?);
+        if let Self::One(path, held) = self {
+            return cell_end_ms(path, ties.winner(&held.cell)?);
         }
         if self.has_expiry() {
-            let own = self.first().and_then(|(_, cell)| ties.winner(cell)).map(|live| &live.payload);
-            return if let Some(Payload::Expires(end)) = own { *end } else { None };
+            let own = self.cell(&Path::root().leaf(Leaf::Expiry)).and_then(|cell| ties.winner(cell));
+            return if let Some(Payload::Expires(end)) = own.map(|live| &live.payload) { *end } else { None };
         }
         let leaf = match self.kind(&Path::root(), ties)? {
             Kind::Register => Leaf::Register,
@@ -131,161 +205,203 @@ impl Entry {
 
     /// Reads what a change of the only cell reads.
     pub fn look_at(&self) -> u64 {
-        let Self::One(_, cell) = self else { return 0 };
-        match cell.dots().first().map(|live| &live.payload) {
-            Some(Payload::Value { bytes, .. }) => bytes.first().copied().map_or(0, u64::from),
-            _ => 0,
-        }
+        let Self::One(_, held) = self else { return 0 };
+        held.cell.dots().first().map_or(0, |live| live.dot.seq)
     }
 
-    /// Where a live dot is.
-    pub fn path_of(&self, dot: Dot) -> Option<&Path> {
+    /// Where the cell at this place is.
+    pub fn path_at(&self, place: u32) -> PathRef<'_> {
         match self {
-            Self::One(path, _) => Some(path),
-            Self::Many(cells) => cells.path_of.get(&dot),
+            Self::One(path, _) => path.borrowed(),
+            Self::Many(cells) => PathRef::of_encoded(&cells.table.at(place).name),
         }
-    }
-
-    /// A dot came alive in a cell here.
-    pub fn note(&mut self, dot: Dot, path: &Path) {
-        if let Self::Many(cells) = self {
-            cells.path_of.insert(dot, path.clone());
-        }
-    }
-
-    /// A dot here died.
-    pub fn forget(&mut self, dot: Dot) {
-        if let Self::Many(cells) = self {
-            cells.path_of.remove(&dot);
-        }
-    }
-
-    fn first(&self) -> Option<(&Path, &Cell)> {
-        self.cells().next()
     }
 
     pub fn is_empty(&self) -> bool {
         match self {
-            Self::One(_, cell) => cell.is_empty(),
-            Self::Many(cells) => cells.by_path.is_empty(),
+            Self::One(_, held) => held.cell.is_empty(),
+            Self::Many(cells) => cells.table.len() == 0,
         }
     }
 
-    /// A cell, made if it is not there.
-    pub fn cell_mut(&mut self, path: &Path) -> &mut Cell {
-        if let Self::One(own, cell) = self
+    /// A cell and its place, made if it is not there. Whoever changes it says so by [`Entry::reweigh`].
+    pub fn held_mut(&mut self, path: &Path, seed: u64) -> (u32, &mut Held) {
+        if let Self::One(own, held) = self
             && own != path
         {
-            let mut cells = Cells::default();
-            cells.insert(own.clone(), std::mem::take(cell));
-            *self = Self::Many(Box::new(cells));
+            *self = Self::Many(Box::new(Cells::with(seed, own, std::mem::take(held))));
         }
         match self {
-            Self::One(_, cell) => cell,
-            Self::Many(cells) => cells.get_or_insert(path),
+            Self::One(_, held) => (0, held),
+            Self::Many(cells) => {
+                let place = cells.find_or_insert(path);
+                (place, &mut cells.table.at_mut(place).value)
+            }
+        }
+    }
+
+    pub(super) fn outline(&self, ties: &Ties) -> Outline {
+        Outline { exists: self.exists(), end_ms: self.end_ms(ties), bytes: self.bytes() }
+    }
+
+    /// A cell has changed. If it is empty now it goes.
+    pub(super) fn reweigh(&mut self, path: &Path, place: u32, before: Weight) {
+        let Self::Many(cells) = self else { return };
+        let held = &cells.table.at(place).value;
+        let (now, is_empty) = (Weight::of(&held.cell), held.cell.is_empty());
+        cells.held = cells.held - before.bytes + now.bytes;
+        cells.substantial =
+            cells.substantial + usize::from(now.substantial) - usize::from(before.substantial);
+        if is_empty {
+            cells.remove(path, place);
         }
     }
 
     /// Memory that the cells take, in bytes.
     pub fn bytes(&self) -> u64 {
         match self {
-            Self::One(path, cell) => cost::path(path) + cost::cell(cell),
-            Self::Many(cells) => cells.frame_bytes(0) + cells.held,
-        }
-    }
-
-    /// What a cell holds has changed.
-    pub fn recount(&mut self, before: u64, now: u64) {
-        if let Self::Many(cells) = self {
-            cells.held = cells.held - before + now;
+            Self::One(path, held) => cost::path(path) + cost::cell(&held.cell),
+            Self::Many(cells) => Cells::frame_bytes() + cells.held,
         }
     }
 
     /// By how much the cells grow when a cell comes to hold one dot with a payload, in bytes.
     pub fn growth(&self, path: &Path, payload: &Payload) -> i64 {
         let wanted = signed(cost::payload(payload));
-        let new = signed(cost::path(path)) + wanted;
-        match self {
-            Self::One(own, cell) if own == path => wanted - signed(cost::cell(cell)),
-            Self::One(..) => {
-                let two = Cells::frame_bytes_of(2, 2);
-                signed(two) + new
+        match (self, self.cell(path)) {
+            (_, Some(cell)) => wanted - signed(cost::cell(cell)),
+            (Self::One(own, _), None) if own == path => wanted,
+            (Self::One(own, _), None) => {
+                let two = Cells::frame_bytes() + cell_bytes(own.borrowed()) + cell_bytes(path.borrowed());
+                signed(two) - signed(cost::path(own)) + wanted
             }
-            Self::Many(cells) => match cells.by_path.get(path) {
-                Some(cell) => wanted - signed(cost::cell(cell)),
-                None => signed(cells.frame_bytes(1)) - signed(cells.frame_bytes(0)) + new,
-            },
+            (Self::Many(_), None) => signed(cell_bytes(path.borrowed())) + wanted,
         }
     }
 
     /// [`Entry::bytes`], counted anew.
     pub fn bytes_again(&self) -> u64 {
-        let held = self.cells().map(|(path, cell)| cost::path(path) + cost::cell(cell)).sum();
         match self {
-            Self::One(..) => held,
-            Self::Many(cells) => cells.frame_bytes(0) + held,
-        }
-    }
-
-    /// Drops a cell if it is empty.
-    pub fn tidy(&mut self, path: &Path) {
-        if let Self::Many(cells) = self {
-            cells.drop_if_empty(path);
+            Self::One(..) => self.bytes(),
+            Self::Many(_) => {
+                let cells = self.cells().map(|(path, cell)| cell_bytes(path) + cost::cell(cell));
+                Cells::frame_bytes() + cells.sum::<u64>()
+            }
         }
     }
 }
 
+impl Weight {
+    pub fn of(cell: &Cell) -> Self {
+        Self { bytes: cost::cell(cell), substantial: is_substantial(cell) }
+    }
+}
+
 impl Cells {
-    fn insert(&mut self, path: Path, cell: Cell) {
-        self.nested += usize::from(is_nested(&path));
-        self.held += cost::path(&path) + cost::cell(&cell);
-        self.path_of.extend(cell.dots().iter().map(|live| (live.dot, path.clone())));
-        self.by_path.insert(path, cell);
+    /// The first cell comes to lie at place 0, where an only cell is said to be.
+    fn with(seed: u64, path: &Path, held: Held) -> Self {
+        let mut cells = Self {
+            table: Table::new(seed),
+            nested: BTreeSet::new(),
+            kinds: Default::default(),
+            substantial: usize::from(is_substantial(&held.cell)),
+            has_expiry: false,
+            held: cost::cell(&held.cell),
+        };
+        let place = cells.insert(path, held);
+        assert_eq!(place, 0, "it is the first");
+        cells
     }
 
-    fn get_or_insert(&mut self, path: &Path) -> &mut Cell {
-        let (nested, held) = (&mut self.nested, &mut self.held);
-        self.by_path.entry(path.clone()).or_insert_with(|| {
-            *nested += usize::from(is_nested(path));
-            *held += cost::path(path);
-            Cell::default()
+    fn all(&self) -> impl Iterator<Item = (PathRef<'_>, &Held)> {
+        self.table.from(0).map(|named| (PathRef::of_encoded(&named.name), &named.value))
+    }
+
+    fn find(&self, path: &[u8]) -> Option<u32> {
+        self.table.find(self.table.hash_of(path), path)
+    }
+
+    fn find_or_insert(&mut self, path: &Path) -> u32 {
+        self.find(path.as_bytes()).unwrap_or_else(|| self.insert(path, Held::default()))
+    }
+
+    fn insert(&mut self, path: &Path, held: Held) -> u32 {
+        self.count(path, |n| n + 1);
+        self.held += cell_bytes(path.borrowed());
+        if is_nested(path.borrowed()) {
+            self.nested.insert(path.clone());
+        }
+        self.table.insert(self.table.hash_of(path.as_bytes()), path.as_bytes(), held)
+    }
+
+    fn remove(&mut self, path: &Path, place: u32) {
+        self.count(path, |n| n - 1);
+        self.held -= cell_bytes(path.borrowed());
+        if is_nested(path.borrowed()) {
+            self.nested.remove(path);
+        }
+        self.table.remove(place);
+    }
+
+    fn count(&mut self, path: &Path, change: impl Fn(u32) -> u32) {
+        match path.kind_below(&Path::root()) {
+            Some(kind) => self.kinds[kind as usize] = change(self.kinds[kind as usize]),
+            None => self.has_expiry = change(u32::from(self.has_expiry)) > 0,
+        }
+    }
+
+    /// The first and the last kind of which there are cells.
+    fn root_kinds(&self) -> Option<(Kind, Kind)> {
+        let first = self.kinds.iter().position(|n| *n > 0)?;
+        let last = self.kinds.iter().rposition(|n| *n > 0)?;
+        Some((Kind::ALL[first], Kind::ALL[last]))
+    }
+
+    /// The same below a field, where nothing is counted: a register there, and the first and the last in the order of paths.
+    fn kinds_below(&self, prefix: &Path) -> Option<(Kind, Kind)> {
+        let mut first = self.below(prefix).filter_map(|(path, _)| path.kind_below(prefix));
+        let first = first.next()?;
+        let from = match &prefix.end() {
+            Some(end) => self.nested.range(prefix..end).next_back(),
+            None => self.nested.range(prefix..).next_back(),
+        };
+        let last = from.filter(|path| path.starts_with(prefix)).and_then(|path| path.kind_below(prefix));
+        Some((first, last.unwrap_or(first)))
+    }
+
+    /// The cells below a field, in the order of their paths.
+    fn below<'a>(&'a self, prefix: &'a Path) -> impl Iterator<Item = (PathRef<'a>, &'a Cell)> {
+        let register = prefix.leaf(Leaf::Register);
+        let plain = if register.borrowed().is_plain_field() { self.find(register.as_bytes()) } else { None };
+        let nested = self.nested.range(prefix..).take_while(|path| path.starts_with(prefix));
+        let nested = nested.map(|path| self.find(path.as_bytes()).expect("each nested path has a cell"));
+        plain.into_iter().chain(nested).map(|place| {
+            let named = self.table.at(place);
+            (PathRef::of_encoded(&named.name), &named.value.cell)
         })
     }
 
-    /// The cells from a prefix on. From the root nothing has to be searched.
-    fn from<'a>(&'a self, prefix: &Path) -> Range<'a, Path, Cell> {
-        if *prefix == Path::root() { self.by_path.range::<Path, _>(..) } else { self.by_path.range(prefix..) }
+    fn frame_bytes() -> u64 {
+        cost::allocated(size_of::<Self>())
     }
+}
 
-    /// The last cell below a prefix.
-    fn last_below(&self, prefix: &Path) -> Option<&Path> {
-        if *prefix == Path::root() {
-            return self.by_path.last_key_value().map(|(path, _)| path);
-        }
-        let last = match &prefix.end() {
-            Some(end) => self.by_path.range(prefix..end).next_back(),
-            None => self.by_path.range(prefix..).next_back(),
-        };
-        last.map(|(path, _)| path)
-    }
+fn plain_field(name: &[u8]) -> Path {
+    Path::root().field(name).leaf(Leaf::Register)
+}
 
-    fn drop_if_empty(&mut self, path: &Path) {
-        if self.by_path.get(path).is_some_and(Cell::is_empty) {
-            self.by_path.remove(path);
-            self.nested -= usize::from(is_nested(path));
-            self.held -= cost::path(path);
-        }
-    }
+/// What a cell takes among several, without what it holds.
+fn cell_bytes(path: PathRef<'_>) -> u64 {
+    let nested = if is_nested(path) {
+        cost::in_tree(size_of::<Path>()) + cost::shared(path.as_bytes().len())
+    } else {
+        0
+    };
+    Table::<Held>::bytes_of(path.as_bytes()) + nested
+}
 
-    /// The trees, with so many cells and dots more, and what they hang from.
-    fn frame_bytes(&self, more: usize) -> u64 {
-        Self::frame_bytes_of(self.by_path.len() + more, self.path_of.len() + more)
-    }
-
-    fn frame_bytes_of(cells: usize, dots: usize) -> u64 {
-        let trees = cost::tree(cells, size_of::<(Path, Cell)>()) + cost::tree(dots, size_of::<(Dot, Path)>());
-        cost::allocated(size_of::<Self>()) + trees
-    }
+fn is_substantial(cell: &Cell) -> bool {
+    cell.dots().iter().any(|live| live.payload.is_substance())
 }
 
 fn signed(bytes: u64) -> i64 {
@@ -301,7 +417,7 @@ fn cell_end_ms(path: &Path, winner: &LiveDot) -> Option<u64> {
     }
 }
 
-fn is_nested(path: &Path) -> bool {
-    let depth = path.fields().take(2).count();
-    depth > 1 || (depth == 1 && !matches!(path.last(), Leaf::Register))
+/// Is it something else than a cell directly at its key, or a register in a field there?
+fn is_nested(path: PathRef<'_>) -> bool {
+    path.last_if_plain().is_none() && !path.is_plain_field()
 }

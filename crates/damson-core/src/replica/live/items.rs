@@ -6,9 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use damson_crdt::{CellId, Contents, Key};
+use damson_crdt::{CellId, Contents, Dot, Key, LiveDot, PathRef};
+use smallvec::SmallVec;
 
 use super::Live;
+use super::entry::Held;
 use crate::sketch::{self, Prefix};
 
 /// A live dot that came or went.
@@ -24,7 +26,7 @@ pub(in crate::replica) struct Found {
     pub item: u64,
     pub contents: Contents,
     pub cell: CellId,
-    pub dot: damson_crdt::Dot,
+    pub dot: Dot,
 }
 
 /// Bits of an item that are its key's.
@@ -76,15 +78,14 @@ impl Live {
         let mut found = Vec::new();
         let mut scratch = Vec::new();
         for &begin in keys {
-            let keyed = self.keys.from(begin << low).take_while(|(hash, _)| hash >> low == begin);
-            for (hash, keyed) in keyed {
-                for (path, cell) in keyed.entry.cells() {
-                    for live in cell.dots() {
-                        let contents = Contents::of(&mut scratch, &keyed.name, path, live, self.ties.rules);
-                        let item = item_of(self.sketch_key, hash, contents);
+            for named in self.keys.from(begin << low).take_while(|named| named.hash >> low == begin) {
+                for (path, held) in named.value.held() {
+                    for (dot, contents) in self.contents(&mut scratch, &named.name, path, held) {
+                        let item = item_of(self.sketch_key, named.hash, contents);
                         if accept(item) {
-                            let cell = CellId { key: Key::copy_from_slice(&keyed.name), path: path.clone() };
-                            found.push(Found { item, contents, cell, dot: live.dot });
+                            let key = Key::copy_from_slice(&named.name);
+                            let cell = CellId { key, path: path.to_path() };
+                            found.push(Found { item, contents, cell, dot });
                         }
                     }
                 }
@@ -95,9 +96,6 @@ impl Live {
 
     /// A dot came or went.
     pub(super) fn toggle(&mut self, hash: u64, contents: Contents) {
-        if self.prefix.is_none() && !self.recording {
-            return;
-        }
         let item = item_of(self.sketch_key, hash, contents);
         if self.recording {
             self.toggled.push(Toggle { item, contents });
@@ -110,17 +108,40 @@ impl Live {
         }
     }
 
+    /// Does anybody want to know what comes and goes?
+    pub(super) fn is_followed(&self) -> bool {
+        self.recording || self.prefix.is_some()
+    }
+
     fn items(&self) -> impl Iterator<Item = u64> {
         let mut scratch = Vec::new();
-        self.keys.from(0).flat_map(move |(hash, keyed)| {
-            let mut items: smallvec::SmallVec<[u64; 2]> = smallvec::SmallVec::new();
-            for (path, cell) in keyed.entry.cells() {
-                items.extend(cell.dots().iter().map(|live| {
-                    let contents = Contents::of(&mut scratch, &keyed.name, path, live, self.ties.rules);
-                    item_of(self.sketch_key, hash, contents)
-                }));
+        self.keys.from(0).flat_map(move |named| {
+            let mut items: SmallVec<[u64; 2]> = SmallVec::new();
+            for (path, held) in named.value.held() {
+                let contents = self.contents(&mut scratch, &named.name, path, held);
+                items.extend(
+                    contents.iter().map(|(_, contents)| item_of(self.sketch_key, named.hash, *contents)),
+                );
             }
             items
         })
+    }
+
+    /// What each dot of a cell says.
+    fn contents(
+        &self,
+        scratch: &mut Vec<u8>,
+        key: &[u8],
+        path: PathRef<'_>,
+        held: &Held,
+    ) -> SmallVec<[(Dot, Contents); 1]> {
+        match held.cell.dots() {
+            [one] => SmallVec::from_buf([(one.dot, held.sum.of_one())]),
+            dots => {
+                let of = |live: &LiveDot| Contents::of(scratch, key, path, live, self.ties.rules);
+                let mut of = of;
+                dots.iter().map(|live| (live.dot, of(live))).collect()
+            }
+        }
     }
 }

@@ -19,8 +19,9 @@ use damson_crdt::{
 };
 use smallvec::SmallVec;
 
-use dots::DotIndex;
-use table::{KeyTable, hash_of, key_bytes};
+use dots::{DotIndex, Place};
+use entry::{Held, Weight};
+use table::Table;
 
 pub(super) use entry::Entry;
 pub(super) use items::{KEY_BITS, Toggle};
@@ -38,7 +39,7 @@ pub(super) struct Ties {
 #[derive(Debug)]
 pub(super) struct Live {
     /// Keys in the order of their hashes, so that a cursor is a number and a scan meets every key that stays.
-    keys: KeyTable,
+    keys: Table<Entry>,
     dots: DotIndex,
     fingerprint: Fingerprint,
     existing: usize,
@@ -56,9 +57,6 @@ pub(super) struct Live {
     /// Kept for its memory.
     scratch: Vec<u8>,
 }
-
-/// A dot of a cell before the cell is changed.
-type Before = SmallVec<[(Dot, Contents, usize); 1]>;
 
 /// So many edits at once.
 pub(super) const LOOK_AHEAD: usize = 32;
@@ -81,7 +79,7 @@ impl Ties {
 impl Live {
     pub fn new(ties: Ties, sketch_key: sketch::Key) -> Self {
         Self {
-            keys: KeyTable::default(),
+            keys: Table::new(sketch_key.0),
             dots: DotIndex::default(),
             fingerprint: Fingerprint::default(),
             existing: 0,
@@ -133,7 +131,7 @@ impl Live {
 
     /// [`Live::memory_bytes`], counted anew.
     pub fn memory_bytes_again(&self) -> u64 {
-        let keys = self.keys.from(0).map(|(_, keyed)| key_bytes(&keyed.name) + keyed.entry.bytes_again());
+        let keys = self.keys.from(0).map(|named| key_bytes(&named.name) + named.value.bytes_again());
         let ends = self.ends.iter().map(|(_, key)| end_bytes(key));
         let mut dots = DotIndex::default();
         self.dots.all().for_each(|(dot, place)| dots.insert(dot, place));
@@ -159,7 +157,7 @@ impl Live {
     }
 
     pub fn entry(&self, key: &Key) -> Option<&Entry> {
-        self.keys.find(key).map(|place| &self.keys.at(place).entry)
+        self.find(key).1.map(|place| &self.keys.at(place).value)
     }
 
     pub fn cell(&self, id: &CellId) -> Option<&Cell> {
@@ -168,7 +166,7 @@ impl Live {
 
     /// The live dots in a range, with their cells.
     pub fn in_range(&self, range: DotRange) -> impl Iterator<Item = (Dot, CellId)> {
-        self.dots.in_range(range).map(|(dot, place)| (dot, self.cell_at(dot, place)))
+        self.dots.in_range(range).map(|(dot, place)| (dot, self.cell_at(place)))
     }
 
     /// The first live dot that is outside a context.
@@ -183,29 +181,33 @@ impl Live {
 
     /// All live dots in order, with their cells.
     pub fn all_dots(&self) -> impl Iterator<Item = (Dot, CellId)> {
-        self.dots.all().map(|(dot, place)| (dot, self.cell_at(dot, place)))
+        self.dots.all().map(|(dot, place)| (dot, self.cell_at(place)))
     }
 
-    fn cell_at(&self, dot: Dot, place: u32) -> CellId {
-        let keyed = self.keys.at(place);
-        let path = keyed.entry.path_of(dot).expect("a live dot has a cell").clone();
-        CellId { key: Key::copy_from_slice(&keyed.name), path }
+    fn cell_at(&self, place: Place) -> CellId {
+        let named = self.keys.at(place.key);
+        let path = named.value.path_at(place.cell).to_path();
+        CellId { key: Key::copy_from_slice(&named.name), path }
     }
 
-    /// All cells: keys in the order of their hashes, cells in the order of their paths.
+    /// The hash of a key, and its place.
+    fn find(&self, key: &[u8]) -> (u64, Option<u32>) {
+        let hash = self.keys.hash_of(key);
+        (hash, self.keys.find(hash, key))
+    }
+
+    /// All cells: keys, and the cells of each, in the order of their hashes.
     pub fn cells(&self) -> impl Iterator<Item = (CellId, &Cell)> {
-        self.keys.from(0).flat_map(|(_, keyed)| {
-            let key = Key::copy_from_slice(&keyed.name);
-            keyed
-                .entry
-                .cells()
-                .map(move |(path, cell)| (CellId { key: key.clone(), path: path.clone() }, cell))
+        self.keys.from(0).flat_map(|named| {
+            let key = Key::copy_from_slice(&named.name);
+            let cells = named.value.cells();
+            cells.map(move |(path, cell)| (CellId { key: key.clone(), path: path.to_path() }, cell))
         })
     }
 
     /// Keys whose hashes are at least this, in their order, with their hashes.
     pub fn keys_from(&self, hash: u64) -> impl Iterator<Item = (u64, &[u8], &Entry)> {
-        self.keys.from(hash).map(|(hash, keyed)| (hash, &*keyed.name, &keyed.entry))
+        self.keys.from(hash).map(|named| (named.hash, &*named.name, &named.value))
     }
 
     /// Keys whose time-to-live ended before `ms`, the longest dead first.
@@ -224,7 +226,7 @@ impl Live {
         let mut hashes: SmallVec<[u64; LOOK_AHEAD]> = SmallVec::new();
         let mut seen = 0;
         for (id, kills) in edits {
-            let hash = hash_of(&id.key);
+            let hash = self.keys.hash_of(&id.key);
             hashes.push(hash);
             seen ^= self.keys.look_at_slot(hash);
             let first = kills.ranges().first();
@@ -233,76 +235,116 @@ impl Live {
         let places: SmallVec<[u32; LOOK_AHEAD]> =
             hashes.iter().filter_map(|hash| self.keys.likely_place(*hash)).collect();
         seen ^= places.iter().fold(0, |seen, place| seen ^ self.keys.at(*place).hash);
-        let values = places.iter().map(|place| &self.keys.at(*place).entry);
+        let values = places.iter().map(|place| &self.keys.at(*place).value);
         std::hint::black_box(values.fold(seen, |seen, entry| seen ^ entry.look_at()));
     }
 
     /// Changes a cell, and all that is derived from it.
     pub fn edit(&mut self, id: &CellId, change: impl FnOnce(&mut Cell)) {
-        let ties = self.ties;
-        let found = self.keys.find(&id.key);
-        let place =
-            found.unwrap_or_else(|| self.keys.insert(&id.key, Entry::One(id.path.clone(), Cell::default())));
-        let keyed = self.keys.at_mut(place);
-        let (hash, entry) = (keyed.hash, &mut keyed.entry);
-        let (existed, ended) = (entry.exists(), entry.end_ms(&ties));
-        self.bytes -= found.map_or(0, |_| key_bytes(&id.key) + entry.bytes());
-        let cell = entry.cell_mut(&id.path);
-        let held = cost::cell(cell);
-        let mut contents =
-            |live: &LiveDot| Contents::of(&mut self.scratch, &id.key, &id.path, live, ties.rules);
-        let before = |live: &LiveDot| (live.dot, contents(live), live.payload.user_bytes());
-        let before: Before = cell.dots().iter().map(before).collect();
-        change(cell);
-        let is_born = |live: &&LiveDot| before.iter().all(|(dot, ..)| *dot != live.dot);
-        let mut born: SmallVec<[(Dot, Contents); 1]> = SmallVec::new();
-        for live in cell.dots().iter().filter(is_born) {
-            let contents = Contents::of(&mut self.scratch, &id.key, &id.path, live, ties.rules);
-            self.fingerprint.add(contents);
-            self.user_bytes += live.payload.user_bytes() as u64;
-            born.push((live.dot, contents));
-        }
-        let mut dead: SmallVec<[(Dot, Contents); 1]> = SmallVec::new();
-        for (dot, contents, bytes) in before.iter().filter(|(dot, ..)| !cell.contains(*dot)) {
-            self.fingerprint.remove(*contents);
-            self.user_bytes -= *bytes as u64;
-            dead.push((*dot, *contents));
-        }
-        let (is_empty, holds) = (cell.is_empty(), cost::cell(cell));
-        entry.recount(held, holds);
-        for (dot, _) in &dead {
-            entry.forget(*dot);
-            self.dots.remove(*dot);
-        }
-        for (dot, _) in &born {
-            entry.note(*dot, &id.path);
-            self.dots.insert(*dot, place);
-        }
-        if is_empty {
-            entry.tidy(&id.path);
-        }
-        let (exists, ends) = (entry.exists(), entry.end_ms(&ties));
+        let (ties, seed) = (self.ties, self.keys.seed());
+        let (hash, found) = self.find(&id.key);
+        let place = found.unwrap_or_else(|| self.keys.insert(hash, &id.key, Entry::new(&id.path)));
+        let entry = &mut self.keys.at_mut(place).value;
+        let outline = entry.outline(&ties);
+        let (cell_place, held) = entry.held_mut(&id.path, seed);
+        let (weight, before) = (Weight::of(&held.cell), held.sum);
+        let alive = Alive::of(held, &mut self.scratch, id, ties.rules);
+        change(&mut held.cell);
+        let turnover = alive.turnover(held, &mut self.scratch, id, ties.rules);
+        self.fingerprint.replace(before, held.sum);
+        self.user_bytes = self.user_bytes + turnover.user_bytes.0 - turnover.user_bytes.1;
+        entry.reweigh(&id.path, cell_place, weight);
+        let now = entry.outline(&ties);
+        self.bytes -= found.map_or(0, |_| key_bytes(&id.key) + outline.bytes);
         if entry.is_empty() {
             self.keys.remove(place);
         } else {
-            self.bytes += key_bytes(&id.key) + entry.bytes();
+            self.bytes += key_bytes(&id.key) + now.bytes;
         }
-        self.existing = self.existing + usize::from(exists) - usize::from(existed);
-        if ended != ends {
-            if let Some(end) = ended {
-                self.ends.remove(&(end, id.key.clone()));
-                self.bytes -= end_bytes(&id.key);
-            }
-            if let Some(end) = ends {
-                self.ends.insert((end, id.key.clone()));
-                self.bytes += end_bytes(&id.key);
-            }
+        self.existing = self.existing + usize::from(now.exists) - usize::from(outline.exists);
+        if outline.end_ms != now.end_ms {
+            self.end_changed(&id.key, outline.end_ms, now.end_ms);
         }
-        born.iter().chain(&dead).for_each(|(_, contents)| self.toggle(hash, *contents));
+        let at = Place { key: place, cell: cell_place };
+        turnover.dead.iter().for_each(|(dot, _)| self.dots.remove(*dot));
+        turnover.born.iter().for_each(|(dot, _)| self.dots.insert(*dot, at));
+        if self.is_followed() {
+            turnover.all().for_each(|contents| self.toggle(hash, contents));
+        }
         if self.scratch.capacity() > SCRATCH_BYTES_MAX {
             self.scratch = Vec::new();
         }
     }
+
+    fn end_changed(&mut self, key: &Key, before: Option<u64>, now: Option<u64>) {
+        if let Some(end) = before {
+            self.ends.remove(&(end, key.clone()));
+            self.bytes -= end_bytes(key);
+        }
+        if let Some(end) = now {
+            self.ends.insert((end, key.clone()));
+            self.bytes += end_bytes(key);
+        }
+    }
+}
+
+/// The dots of a cell before it is changed, with their contents and how many bytes of values they hold.
+struct Alive(SmallVec<[(Dot, Contents, u64); 1]>);
+
+/// What a change has brought about.
+struct Turnover {
+    born: SmallVec<[(Dot, Contents); 1]>,
+    dead: SmallVec<[(Dot, Contents); 1]>,
+    /// Of values that came, and of those that went.
+    user_bytes: (u64, u64),
+}
+
+impl Alive {
+    fn of(held: &Held, scratch: &mut Vec<u8>, id: &CellId, rules: Rules) -> Self {
+        let value = |live: &LiveDot| live.payload.user_bytes() as u64;
+        Self(match held.cell.dots() {
+            // The sum is that of one, which need not be hashed again.
+            [one] => SmallVec::from_buf([(one.dot, held.sum.of_one(), value(one))]),
+            dots => {
+                let path = id.path.borrowed();
+                let one =
+                    |live: &LiveDot| (live.dot, Contents::of(scratch, &id.key, path, live, rules), value(live));
+                dots.iter().map(one).collect()
+            }
+        })
+    }
+
+    /// Brings the sum of the cell up to date.
+    fn turnover(self, held: &mut Held, scratch: &mut Vec<u8>, id: &CellId, rules: Rules) -> Turnover {
+        let mut out = Turnover { born: SmallVec::new(), dead: SmallVec::new(), user_bytes: (0, 0) };
+        for live in held.cell.dots() {
+            if self.0.iter().all(|(dot, ..)| *dot != live.dot) {
+                let contents = Contents::of(scratch, &id.key, id.path.borrowed(), live, rules);
+                held.sum.add(contents);
+                out.born.push((live.dot, contents));
+                out.user_bytes.0 += live.payload.user_bytes() as u64;
+            }
+        }
+        for (dot, contents, user_bytes) in self.0 {
+            if !held.cell.contains(dot) {
+                held.sum.remove(contents);
+                out.dead.push((dot, contents));
+                out.user_bytes.1 += user_bytes;
+            }
+        }
+        out
+    }
+}
+
+impl Turnover {
+    fn all(&self) -> impl Iterator<Item = Contents> {
+        self.born.iter().chain(&self.dead).map(|(_, contents)| *contents)
+    }
+}
+
+/// Memory of a key without its cells.
+fn key_bytes(name: &[u8]) -> u64 {
+    Table::<Entry>::bytes_of(name)
 }
 
 /// Memory of a key in the list of those that end.

@@ -1,51 +1,47 @@
-//! Where keys lie: places with numbers that stay.
+//! Where things lie: places with numbers that stay.
 //!
-//! Places come in pages of [`PAGE`]; a page without a key is gone, so that memory follows the keys that are there and not
-//! the most that ever were.
+//! Places come in pages of [`PAGE`]; a page with nothing on it is gone, so that memory follows what is there and not the most
+//! that ever was.
 
-use super::table::Keyed;
-
-/// What a key takes of a page that is full, in bytes.
-pub(super) fn share_bytes() -> u64 {
-    (super::cost::allocated(size_of::<Page>()) + size_of::<Option<Box<Page>>>() as u64) / PAGE as u64
+/// What something takes of a page that is full, in bytes.
+pub(super) fn share_bytes<T>() -> u64 {
+    let page = super::cost::allocated(PAGE * size_of::<Option<T>>()) + size_of::<Page<T>>() as u64;
+    page / PAGE as u64
 }
 
 /// All places.
-#[derive(Debug, Default)]
-pub(super) struct Places {
-    pages: Vec<Option<Box<Page>>>,
+#[derive(Debug)]
+pub(super) struct Places<T> {
+    pages: Vec<Page<T>>,
     /// The numbers of pages with room, those that are gone included; each once.
     roomy: Vec<u32>,
 }
 
-#[derive(Debug, Default)]
-struct Page {
-    keys: [Option<Keyed>; PAGE],
+#[derive(Debug)]
+struct Page<T> {
+    things: Vec<Option<T>>,
     taken: usize,
 }
 
 const PAGE: usize = 8;
 
-impl Places {
-    /// The key at a place that is taken.
-    pub fn at(&self, place: u32) -> &Keyed {
-        let page = self.pages[number_of(place)].as_deref();
-        page.and_then(|page| page.keys[place as usize % PAGE].as_ref()).expect("the place is taken")
+impl<T> Places<T> {
+    /// What lies at a place that is taken.
+    pub fn at(&self, place: u32) -> &T {
+        self.pages[number_of(place)].things[place as usize % PAGE].as_ref().expect("the place is taken")
     }
 
-    /// The key at a place that is taken.
-    pub fn at_mut(&mut self, place: u32) -> &mut Keyed {
-        let page = self.pages[number_of(place)].as_deref_mut();
-        page.and_then(|page| page.keys[place as usize % PAGE].as_mut()).expect("the place is taken")
+    /// What lies at a place that is taken.
+    pub fn at_mut(&mut self, place: u32) -> &mut T {
+        self.pages[number_of(place)].things[place as usize % PAGE].as_mut().expect("the place is taken")
     }
 
-    /// Finds a place for a key.
-    pub fn put(&mut self, keyed: Keyed) -> u32 {
+    /// Finds a place: number 0 if nothing has one.
+    pub fn put(&mut self, thing: T) -> u32 {
         let number = self.roomy.last().copied().unwrap_or_else(|| self.new_number());
-        let page = self.pages[number as usize].get_or_insert_default();
-        let at = page.keys.iter().position(Option::is_none).expect("the page has room");
-        page.keys[at] = Some(keyed);
-        page.taken += 1;
+        let is_first = self.pages.len() == 1;
+        let page = &mut self.pages[number as usize];
+        let at = page.put(thing, is_first);
         if page.taken == PAGE {
             self.roomy.pop();
         }
@@ -53,23 +49,23 @@ impl Places {
     }
 
     /// Empties a place that is taken.
-    pub fn take(&mut self, place: u32) -> Keyed {
+    pub fn take(&mut self, place: u32) -> T {
         let number = number_of(place);
-        let page = self.pages[number].as_deref_mut().expect("the place is taken");
-        let keyed = page.keys[place as usize % PAGE].take().expect("the place is taken");
+        let page = &mut self.pages[number];
+        let thing = page.things[place as usize % PAGE].take().expect("the place is taken");
         if page.taken == PAGE {
             self.roomy.push(number as u32);
         }
         page.taken -= 1;
         if page.taken == 0 {
-            self.pages[number] = None;
+            page.things = Vec::new();
         }
-        keyed
+        thing
     }
 
     /// Forgets the pages behind the last that is there.
     pub fn shrink(&mut self) {
-        let end = self.pages.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let end = self.pages.iter().rposition(|page| page.taken > 0).map_or(0, |last| last + 1);
         self.pages.truncate(end);
         self.pages.shrink_to_fit();
         self.roomy.retain(|number| (*number as usize) < end);
@@ -79,14 +75,38 @@ impl Places {
     /// How many pages there are.
     #[cfg(test)]
     pub fn pages(&self) -> usize {
-        self.pages.iter().flatten().count()
+        self.pages.iter().filter(|page| page.taken > 0).count()
     }
 
     fn new_number(&mut self) -> u32 {
-        let number = u32::try_from(self.pages.len()).expect("fewer than 2^32 keys");
-        self.pages.push(None);
+        let number = u32::try_from(self.pages.len()).expect("fewer than 2^32 things");
+        self.pages.push(Page { things: Vec::new(), taken: 0 });
         self.roomy.push(number);
         number
+    }
+}
+
+impl<T> Page<T> {
+    /// The only page grows as it is filled: most tables are small, or very large.
+    fn put(&mut self, thing: T, is_only: bool) -> usize {
+        self.taken += 1;
+        if self.taken <= self.things.len() {
+            let at = self.things.iter().position(Option::is_none).expect("there is room");
+            self.things[at] = Some(thing);
+            return at;
+        }
+        if self.things.len() == self.things.capacity() {
+            let room = if is_only { self.taken.next_power_of_two() } else { PAGE };
+            self.things.reserve_exact(room - self.things.len());
+        }
+        self.things.push(Some(thing));
+        self.taken - 1
+    }
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self { pages: Vec::new(), roomy: Vec::new() }
     }
 }
 

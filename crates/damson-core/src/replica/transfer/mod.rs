@@ -180,7 +180,7 @@ impl Replica {
             Target::Cell(id) => [id.clone()].into(),
             Target::Key(key) => {
                 let entry = self.live.entry(key).into_iter().flat_map(super::live::Entry::cells);
-                entry.map(|(path, _)| CellId { key: key.clone(), path: path.clone() }).collect()
+                entry.map(|(path, _)| CellId { key: key.clone(), path: path.to_path() }).collect()
             }
         }
     }
