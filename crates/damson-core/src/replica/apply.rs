@@ -94,6 +94,9 @@ impl Replica {
 
     /// Applies what waited for this actor and for those that become complete by it.
     pub(super) fn drain(&mut self, actor: Actor) {
+        if self.waiting.is_empty() {
+            return;
+        }
         let mut actors = vec![actor];
         while let Some(actor) = actors.pop() {
             for (batch, peer, since) in self.waiting.take(actor) {
@@ -132,8 +135,10 @@ impl Replica {
 
     pub(super) fn apply_now(&mut self, batch: &Batch) {
         self.counters.applied += 1;
+        // Of a batch that is not covered as a whole some operations may be.
+        let is_one = batch.ops.len() == 1;
         for (dot, op) in batch.dotted() {
-            if !self.context.contains(dot) {
+            if is_one || !self.context.contains(dot) {
                 self.execute(dot, batch.hlc, op);
             }
         }

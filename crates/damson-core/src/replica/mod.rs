@@ -146,6 +146,14 @@ pub struct Counters {
     pub out_of_memory: u64,
 }
 
+impl Changes {
+    fn is_empty(&self) -> bool {
+        let Self { rows, keys, cells, actors, removals, forgotten, floor, unconfirmed } = self;
+        let named = rows.is_empty() && keys.is_empty() && cells.is_empty() && actors.is_empty();
+        named && removals.is_empty() && forgotten.is_empty() && !floor && !unconfirmed
+    }
+}
+
 impl Default for ReplicaConfig {
     fn default() -> Self {
         Self {

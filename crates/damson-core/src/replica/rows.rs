@@ -63,6 +63,9 @@ pub struct Loader {
 impl Replica {
     /// The rows changed since this was last called, if somebody wants them: one atomic group.
     pub fn take_rows(&mut self) -> Vec<Row> {
+        if self.changes.is_empty() {
+            return Vec::new();
+        }
         let mut changes = std::mem::take(&mut self.changes);
         if !self.followers.rows {
             return Vec::new();

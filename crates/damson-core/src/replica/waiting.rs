@@ -48,6 +48,10 @@ impl Waiting {
         self.batches.len()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
     /// Bytes of what waits.
     pub fn bytes(&self) -> u64 {
         self.by_peer.values().map(|(_, bytes)| *bytes as u64).sum()
@@ -60,7 +64,7 @@ impl Waiting {
 
     /// Is this batch waiting already? A second copy is a duplicate.
     pub fn holds(&self, batch: &Batch) -> bool {
-        self.names.contains_key(&(batch.actor, batch.first))
+        !self.is_empty() && self.names.contains_key(&(batch.actor, batch.first))
     }
 
     /// The last number of the batch that waits with this operation, if there is one.

@@ -4,14 +4,17 @@
 //! before a failing step stays, as in a Redis transaction: the caller decides whether to go on.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use damson_crdt::{
     Batch, Cell, CellId, Context, Dot, DotRange, Hlc, Key, Kills, Kind, Leaf, LimitError, Operation, Path,
     Payload, Rule, Target, view,
 };
+use smallvec::SmallVec;
 
 use super::Replica;
+use super::live::Entry;
 use super::memory::{MemoryOf, Room};
 use super::read::{Slot, View, integer};
 
@@ -122,7 +125,7 @@ pub struct Tx<'a> {
     hlc: Hlc,
     wall_ms: u64,
     first: u64,
-    ops: Vec<Operation>,
+    ops: SmallVec<[Operation; 1]>,
     /// What the cells held at the beginning.
     pub(super) cell_bytes: u64,
     pub(super) room: Room,
@@ -133,7 +136,7 @@ impl Replica {
     pub fn begin(&mut self, hlc: Hlc, wall_ms: u64) -> Tx<'_> {
         let first = self.context.top(self.actor) + 1;
         let cell_bytes = self.live.cell_bytes();
-        Tx { replica: self, hlc, wall_ms, first, ops: Vec::new(), cell_bytes, room: Room::default() }
+        Tx { replica: self, hlc, wall_ms, first, ops: SmallVec::new(), cell_bytes, room: Room::default() }
     }
 
     /// Have others left traces in our counters' cells that we have not absorbed?
@@ -165,13 +168,15 @@ impl Tx<'_> {
     }
 
     /// Ends the transaction. `None` when nothing was written.
-    pub fn commit(self) -> Option<Batch> {
-        if self.ops.is_empty() {
-            return None;
-        }
+    pub fn commit(mut self) -> Option<Batch> {
+        let ops: Arc<[Operation]> = match self.ops.len() {
+            0 => return None,
+            // Without a list in between.
+            1 => Arc::new([self.ops.pop().expect("there is one")]),
+            _ => self.ops.into_vec().into(),
+        };
         self.replica.counters.written += 1;
-        let batch =
-            Batch { actor: self.replica.actor, first: self.first, hlc: self.hlc, ops: self.ops.into() };
+        let batch = Batch { actor: self.replica.actor, first: self.first, hlc: self.hlc, ops };
         if self.replica.config.record_issued {
             self.replica.issued.push(batch.clone());
         }
@@ -187,8 +192,8 @@ impl Tx<'_> {
     ) -> Result<(), WriteError> {
         self.check_value(&value)?;
         let (id, payload) = (slot.cell(Leaf::Register), Payload::Value { bytes: value, expires_ms });
-        self.settle_for(slot, Kind::Register, &id, &payload)?;
-        if slot.prefix == Path::root() {
+        let was_plain = self.settle_for(slot, Kind::Register, &id, &payload)?;
+        if !was_plain && slot.prefix == Path::root() {
             self.kill(&slot.cell(Leaf::Expiry));
         }
         self.put(id, payload);
@@ -275,9 +280,8 @@ impl Tx<'_> {
         LimitError::check("set element bytes", element.len(), self.replica.limits().element_bytes_max)?;
         let id = slot.cell(Leaf::Element(element));
         self.settle_for(slot, Kind::Set, &id, &Payload::Present)?;
-        let new = !self.view().set_contains(slot, element);
-        self.put(id, Payload::Present);
-        Ok(new)
+        // What was hidden is killed by now.
+        Ok(!self.put(id, Payload::Present))
     }
 
     /// Removes an element from a set. False when it was not there.
@@ -375,18 +379,35 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The same for a put, if there is room for what it is about to put.
+    /// The same for a put, if there is room for what it is about to put. True when nothing had to be prepared.
     fn settle_for(
         &mut self,
         slot: &Slot,
         wanted: Kind,
         id: &CellId,
         payload: &Payload,
-    ) -> Result<(), WriteError> {
-        self.expect(slot, wanted)?;
+    ) -> Result<bool, WriteError> {
+        let is_plain = self.is_plain(slot, wanted);
+        if is_plain {
+            self.check_slot(slot)?;
+        } else {
+            self.expect(slot, wanted)?;
+        }
         self.check_room(id, payload)?;
-        self.kill_hidden(slot, wanted);
-        Ok(())
+        if !is_plain {
+            self.kill_hidden(slot, wanted);
+        }
+        Ok(is_plain)
+    }
+
+    /// Is there nothing at this key, or nothing but what is visible and of this type? Nearly always.
+    fn is_plain(&self, slot: &Slot, wanted: Kind) -> bool {
+        let entry = || self.replica.live.entry(&slot.key);
+        let is_only = |entry: &Entry| {
+            let end_ms = entry.end_ms(self.replica.live.ties());
+            entry.is_only(wanted) && end_ms.is_none_or(|end| end > self.wall_ms)
+        };
+        slot.prefix == Path::root() && entry().is_none_or(is_only)
     }
 
     fn kill_hidden(&mut self, slot: &Slot, wanted: Kind) {
@@ -463,7 +484,7 @@ impl Tx<'_> {
         let absorbed =
             self.replica.live.cell(id).and_then(|cell| view::absorb(cell, seq, self.replica.rules));
         match absorbed {
-            Some(Some(payload)) => self.put(id.clone(), payload),
+            Some(Some(payload)) => _ = self.put(id.clone(), payload),
             Some(None) => _ = self.kill(id),
             None => {}
         }
@@ -476,9 +497,13 @@ impl Tx<'_> {
         true
     }
 
-    fn put(&mut self, id: CellId, payload: Payload) {
-        let kills = self.kills(&id).unwrap_or_default();
+    /// Puts a payload into a cell. True when something was there.
+    fn put(&mut self, id: CellId, payload: Payload) -> bool {
+        let kills = self.kills(&id);
+        let was_there = kills.is_some();
+        let kills = kills.unwrap_or_default();
         self.issue(Operation { target: Target::Cell(id), kills, payload: Some(payload) });
+        was_there
     }
 
     /// What a write to a cell kills: all that is alive there. In an own counter cell it may name our earlier operations

@@ -51,6 +51,11 @@ impl Live {
         self.toggled.clear();
     }
 
+    /// Are changes noted?
+    pub fn is_recording(&self) -> bool {
+        self.recording
+    }
+
     /// What came and went since this was last asked for.
     pub fn take_toggled(&mut self) -> Vec<Toggle> {
         std::mem::take(&mut self.toggled)

@@ -307,8 +307,9 @@ impl Alive {
             [one] => SmallVec::from_buf([(one.dot, held.sum.of_one(), value(one))]),
             dots => {
                 let path = id.path.borrowed();
-                let one =
-                    |live: &LiveDot| (live.dot, Contents::of(scratch, &id.key, path, live, rules), value(live));
+                let one = |live: &LiveDot| {
+                    (live.dot, Contents::of(scratch, &id.key, path, live, rules), value(live))
+                };
                 dots.iter().map(one).collect()
             }
         })

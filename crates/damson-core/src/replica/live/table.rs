@@ -280,12 +280,16 @@ mod tests {
     #[test]
     fn what_is_left_of_many_keys_takes_the_memory_of_few() {
         let mut table = table();
-        let places: Vec<u32> = (0..100_000_u64).map(|n| table.insert(hash_of(&n.to_be_bytes()), &n.to_be_bytes(), ())).collect();
+        let places: Vec<u32> =
+            (0..100_000_u64).map(|n| table.insert(hash_of(&n.to_be_bytes()), &n.to_be_bytes(), ())).collect();
         let kept = |n: &usize| n.is_multiple_of(20_000);
         let gone = places.iter().enumerate().filter(|(n, _)| !kept(n));
         gone.for_each(|(_, place)| table.remove(*place));
         for n in (0..places.len()).filter(kept) {
-            assert_eq!(table.find(hash_of(&(n as u64).to_be_bytes()), &(n as u64).to_be_bytes()), Some(places[n]));
+            assert_eq!(
+                table.find(hash_of(&(n as u64).to_be_bytes()), &(n as u64).to_be_bytes()),
+                Some(places[n])
+            );
         }
         assert!(table.slots.capacity() <= 64, "{} slots for 5 keys", table.slots.capacity());
         assert!(table.places.pages() <= 5, "{} pages for 5 keys", table.places.pages());
@@ -298,7 +302,8 @@ mod tests {
         let begin = |n: &u64| hash_of(&n.to_be_bytes()) >> 54;
         let crowd: Vec<u64> = (0..400_000).filter(|n| begin(n) == 1_023 || begin(n) == 0).collect();
         assert!(crowd.len() > 500);
-        let places: Vec<u32> = crowd.iter().map(|n| table.insert(hash_of(&n.to_be_bytes()), &n.to_be_bytes(), ())).collect();
+        let places: Vec<u32> =
+            crowd.iter().map(|n| table.insert(hash_of(&n.to_be_bytes()), &n.to_be_bytes(), ())).collect();
         for (n, place) in crowd.iter().zip(&places) {
             assert_eq!(table.find(hash_of(&n.to_be_bytes()), &n.to_be_bytes()), Some(*place));
         }
@@ -309,6 +314,8 @@ mod tests {
             assert_eq!(table.find(hash_of(&n.to_be_bytes()), &n.to_be_bytes()), None);
         }
         let left = crowd.iter().zip(&places).skip(1).step_by(2);
-        left.for_each(|(n, place)| assert_eq!(table.find(hash_of(&n.to_be_bytes()), &n.to_be_bytes()), Some(*place)));
+        left.for_each(|(n, place)| {
+            assert_eq!(table.find(hash_of(&n.to_be_bytes()), &n.to_be_bytes()), Some(*place))
+        });
     }
 }

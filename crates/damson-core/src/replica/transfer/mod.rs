@@ -149,6 +149,9 @@ const PREPARED_CELLS_MAX: usize = 1 << 17;
 impl Replica {
     /// What changed has to be known to all that compare or send.
     pub(super) fn tell_transfers(&mut self, id: &CellId) {
+        if self.outbound.is_empty() && self.prepared.is_empty() && !self.live.is_recording() {
+            return;
+        }
         let outbound = self.outbound.values_mut().chain(self.prepared.values_mut());
         outbound.for_each(|outbound| outbound.changed(id, self.rules));
         let toggled = self.live.take_toggled();
