@@ -226,8 +226,12 @@ impl<'a> PathRef<'a> {
 
     /// A path of its own.
     pub fn to_path(self) -> Path {
-        let shared = self.last_if_plain().and_then(fixed_tag);
-        Path(shared.map_or_else(|| Bytes::copy_from_slice(self.0), Bytes::from_static))
+        Path(self.fixed().map_or_else(|| Bytes::copy_from_slice(self.0), Bytes::from_static))
+    }
+
+    /// The encoded form in memory that is always there, of a cell that has nothing but its kind for a name.
+    pub fn fixed(self) -> Option<&'static [u8]> {
+        self.last_if_plain().and_then(fixed_tag)
     }
 
     /// Does this path lie below the prefix?

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use damson_crdt::{Cell, Fingerprint, Kind, Leaf, LiveDot, Path, PathRef, Payload, Rule};
 
+use super::short::ShortPath;
 use super::table::Table;
 use super::{Ties, cost};
 
 /// The cells of one key. Most keys have one cell, which needs no table.
 #[derive(Debug)]
 pub(in crate::replica) enum Entry {
-    One(Path, Held),
+    One(ShortPath, Held),
     Many(Box<Cells>),
 }
 
@@ -54,12 +55,14 @@ pub(super) struct Weight {
 impl Entry {
     /// A key that is about to get its first cell.
     pub fn new(path: &Path) -> Self {
-        Self::One(path.clone(), Held::default())
+        Self::One(path.into(), Held::default())
     }
 
     pub fn cell(&self, path: &Path) -> Option<&Cell> {
         match self {
-            Self::One(own, held) => (own == path && !held.cell.is_empty()).then_some(&held.cell),
+            Self::One(own, held) => {
+                (own.borrowed() == path.borrowed() && !held.cell.is_empty()).then_some(&held.cell)
+            }
             Self::Many(cells) => cells.find(path.as_bytes()).map(|place| &cells.table.at(place).value.cell),
         }
     }
@@ -82,7 +85,7 @@ impl Entry {
 
     pub fn has_expiry(&self) -> bool {
         match self {
-            Self::One(path, _) => matches!(path.last_if_plain(), Some(Leaf::Expiry)),
+            Self::One(path, _) => matches!(path.borrowed().last_if_plain(), Some(Leaf::Expiry)),
             Self::Many(cells) => cells.has_expiry,
         }
     }
@@ -106,7 +109,8 @@ impl Entry {
         let is_root = *prefix == Path::root();
         let (one, all, some) = match self {
             Self::One(path, held) => {
-                (path.starts_with(prefix).then_some((path.borrowed(), &held.cell)), None, None)
+                let path = path.borrowed();
+                (path.starts_with(prefix).then_some((path, &held.cell)), None, None)
             }
             Self::Many(cells) if is_root => {
                 (None, Some(cells.all().map(|(path, held)| (path, &held.cell))), None)
@@ -120,6 +124,7 @@ impl Entry {
     pub fn outer_kinds(&self, prefix: &Path) -> Option<(Kind, Kind)> {
         match self {
             Self::One(path, _) => {
+                let path = path.borrowed();
                 let kind = path.starts_with(prefix).then(|| path.kind_below(prefix)).flatten()?;
                 Some((kind, kind))
             }
@@ -157,6 +162,7 @@ impl Entry {
     /// The visible kind of the key, or of a field of it: that of the live cell with the greatest (hlc, actor).
     pub fn kind(&self, prefix: &Path, ties: &Ties) -> Option<Kind> {
         if let Self::One(path, held) = self {
+            let path = path.borrowed();
             let kind = path.kind_below(prefix);
             return kind.filter(|_| path.starts_with(prefix) && is_substantial(&held.cell));
         }
@@ -186,7 +192,7 @@ impl Entry {
     /// When the key ends: as its own time-to-live says, or else the winning value.
     pub fn end_ms(&self, ties: &Ties) -> Option<u64> {
         if let Self::One(path, held) = self {
-            return cell_end_ms(path, ties.winner(&held.cell)?);
+            return cell_end_ms(path.borrowed(), ties.winner(&held.cell)?);
         }
         if self.has_expiry() {
             let own = self.cell(&Path::root().leaf(Leaf::Expiry)).and_then(|cell| ties.winner(cell));
@@ -227,9 +233,10 @@ impl Entry {
     /// A cell and its place, made if it is not there. Whoever changes it says so by [`Entry::reweigh`].
     pub fn held_mut(&mut self, path: &Path, seed: u64) -> (u32, &mut Held) {
         if let Self::One(own, held) = self
-            && own != path
+            && own.borrowed() != path.borrowed()
         {
-            *self = Self::Many(Box::new(Cells::with(seed, own, std::mem::take(held))));
+            let own = own.borrowed().to_path();
+            *self = Self::Many(Box::new(Cells::with(seed, &own, std::mem::take(held))));
         }
         match self {
             Self::One(_, held) => (0, held),
@@ -260,7 +267,7 @@ impl Entry {
     /// Memory that the cells take, in bytes.
     pub fn bytes(&self) -> u64 {
         match self {
-            Self::One(path, held) => cost::path(path) + cost::cell(&held.cell),
+            Self::One(path, held) => ShortPath::bytes_of(path.borrowed()) + cost::cell(&held.cell),
             Self::Many(cells) => Cells::frame_bytes() + cells.held,
         }
     }
@@ -270,10 +277,10 @@ impl Entry {
         let wanted = signed(cost::payload(payload));
         match (self, self.cell(path)) {
             (_, Some(cell)) => wanted - signed(cost::cell(cell)),
-            (Self::One(own, _), None) if own == path => wanted,
+            (Self::One(own, _), None) if own.borrowed() == path.borrowed() => wanted,
             (Self::One(own, _), None) => {
                 let two = Cells::frame_bytes() + cell_bytes(own.borrowed()) + cell_bytes(path.borrowed());
-                signed(two) - signed(cost::path(own)) + wanted
+                signed(two) - signed(ShortPath::bytes_of(own.borrowed())) + wanted
             }
             (Self::Many(_), None) => signed(cell_bytes(path.borrowed())) + wanted,
         }
@@ -409,7 +416,7 @@ fn signed(bytes: u64) -> i64 {
 }
 
 /// When a key ends that has only this cell with this winner.
-fn cell_end_ms(path: &Path, winner: &LiveDot) -> Option<u64> {
+fn cell_end_ms(path: PathRef<'_>, winner: &LiveDot) -> Option<u64> {
     match (path.last_if_plain()?, &winner.payload) {
         (Leaf::Expiry, Payload::Expires(end)) => *end,
         (Leaf::Register | Leaf::Text, Payload::Value { expires_ms, .. }) => *expires_ms,

@@ -9,6 +9,7 @@ mod dots;
 mod entry;
 mod items;
 mod places;
+mod short;
 mod table;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 
 use dots::{DotIndex, Place};
 use entry::{Held, Weight};
+use short::ShortPath;
 use table::Table;
 
 pub(super) use entry::Entry;
@@ -147,7 +149,8 @@ impl Live {
             Payload::Value { expires_ms: Some(_), .. } | Payload::Expires(Some(_)) if id.path.last_if_plain().is_some()
         );
         let end = bytes(end_bytes(&id.key));
-        let fresh = bytes(cost::path(&id.path) + cost::payload(payload)) + if ends { end } else { 0 };
+        let path = ShortPath::bytes_of(id.path.borrowed());
+        let fresh = bytes(path + cost::payload(payload)) + if ends { end } else { 0 };
         let Some(entry) = self.entry(&id.key) else { return bytes(key_bytes(&id.key)) + fresh };
         let ended = if entry.end_ms(&self.ties).is_some() { end } else { 0 };
         if alone {
