@@ -63,7 +63,10 @@ impl Context {
 
     /// Adds a range of dots.
     pub fn insert_range(&mut self, range: DotRange) {
-        self.0.entry(range.actor).or_default().insert(range.first, range.last);
+        match self.0.get_mut(&range.actor) {
+            Some(seen) => seen.insert(range.first, range.last),
+            None => self.set(range.actor, Intervals::of(range.first, range.last)),
+        }
     }
 
     /// Sets what was seen of one actor; an empty set removes it.

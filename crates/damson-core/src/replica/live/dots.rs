@@ -1,7 +1,7 @@
 //! Live dots by author and number: where the key and the cell of each lie.
 //!
-//! Numbers of an author come in order, and neighbours are likely to live as long as each other. So places stand in pages
-//! of [`PAGE`] consecutive numbers; a page without a live dot is gone.
+//! Numbers of an author come in order, and neighbours are likely to live as long as each other. So places stand in pages of
+//! [`PAGE`] consecutive numbers, and pages in shelves of [`SHELF`]; a page or a shelf without a live dot is gone.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,21 @@ use super::cost;
 /// All live dots.
 #[derive(Debug, Default)]
 pub(in crate::replica) struct DotIndex {
-    authors: BTreeMap<Actor, Pages>,
+    authors: BTreeMap<Actor, Shelves>,
     len: usize,
     pages: usize,
+    shelves: usize,
 }
 
-type Pages = BTreeMap<u64, Box<Page>>;
+/// By number.
+type Shelves = BTreeMap<u64, Box<Shelf>>;
+
+/// Consecutive pages.
+#[derive(Debug, Default)]
+struct Shelf {
+    pages: [Option<Box<Page>>; SHELF as usize],
+    taken: u32,
+}
 
 /// Where a dot is alive: the place of its key, and that of its cell among those of the key (0 for the only one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +36,7 @@ pub(super) struct Place {
 }
 
 /// The places of consecutive numbers, that of the key plus one; 0 for a dot that is not alive.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Page {
     keys: [u32; PAGE as usize],
     cells: [u32; PAGE as usize],
@@ -35,6 +44,12 @@ struct Page {
 }
 
 const PAGE: u64 = 32;
+const SHELF: u64 = 16;
+
+/// The shelf of a number, the page there, and where on the page.
+fn at(seq: u64) -> (u64, usize, usize) {
+    (seq / PAGE / SHELF, (seq / PAGE % SHELF) as usize, (seq % PAGE) as usize)
+}
 
 impl DotIndex {
     pub fn len(&self) -> usize {
@@ -43,45 +58,64 @@ impl DotIndex {
 
     /// Memory that it takes, in bytes.
     pub fn bytes(&self) -> u64 {
-        let page = cost::allocated(size_of::<Page>()) + cost::in_tree(size_of::<(u64, Box<Page>)>());
-        self.pages as u64 * page
+        let shelf = cost::allocated(size_of::<Shelf>()) + cost::in_tree(size_of::<(u64, Box<Shelf>)>());
+        self.pages as u64 * cost::allocated(size_of::<Page>()) + self.shelves as u64 * shelf
     }
 
     /// Reads what an insertion or a removal reads.
     pub fn look_at(&self, dot: Dot) -> u64 {
-        let page = self.authors.get(&dot.actor).and_then(|pages| pages.get(&(dot.seq / PAGE)));
-        page.map_or(0, |page| u64::from(page.keys[(dot.seq % PAGE) as usize]))
+        self.page(dot).map_or(0, |page| u64::from(page.keys[at(dot.seq).2]))
+    }
+
+    fn page(&self, dot: Dot) -> Option<&Page> {
+        let (shelf, page, _) = at(dot.seq);
+        self.authors.get(&dot.actor)?.get(&shelf)?.pages[page].as_deref()
     }
 
     /// A dot came alive at this place.
     pub fn insert(&mut self, dot: Dot, place: Place) {
-        let page = self.authors.entry(dot.actor).or_default().entry(dot.seq / PAGE);
-        let pages = &mut self.pages;
-        let page = page.or_insert_with(|| {
+        let (shelf, page, on_page) = at(dot.seq);
+        let known = self.authors.get_mut(&dot.actor).and_then(|shelves| shelves.get_mut(&shelf));
+        let shelf = match known {
+            Some(shelf) => shelf,
+            None => {
+                self.shelves += 1;
+                self.authors.entry(dot.actor).or_default().entry(shelf).or_default()
+            }
+        };
+        let (taken, pages) = (&mut shelf.taken, &mut self.pages);
+        let page = shelf.pages[page].get_or_insert_with(|| {
+            *taken += 1;
             *pages += 1;
-            Box::new(Page { keys: [0; PAGE as usize], cells: [0; PAGE as usize], alive: 0 })
+            Box::default()
         });
-        let at = (dot.seq % PAGE) as usize;
-        page.alive += u32::from(page.keys[at] == 0);
-        self.len += usize::from(page.keys[at] == 0);
-        (page.keys[at], page.cells[at]) = (place.key + 1, place.cell);
+        let is_new = page.keys[on_page] == 0;
+        page.alive += u32::from(is_new);
+        self.len += usize::from(is_new);
+        (page.keys[on_page], page.cells[on_page]) = (place.key + 1, place.cell);
     }
 
     /// A dot died.
     pub fn remove(&mut self, dot: Dot) {
-        let Some(pages) = self.authors.get_mut(&dot.actor) else { return };
-        let Some(page) = pages.get_mut(&(dot.seq / PAGE)) else { return };
-        let at = &mut page.keys[(dot.seq % PAGE) as usize];
-        if *at == 0 {
+        let (number, page_at, on_page) = at(dot.seq);
+        let Some(shelves) = self.authors.get_mut(&dot.actor) else { return };
+        let Some(shelf) = shelves.get_mut(&number) else { return };
+        let Some(page) = shelf.pages[page_at].as_deref_mut().filter(|page| page.keys[on_page] > 0) else {
             return;
-        }
-        *at = 0;
+        };
+        page.keys[on_page] = 0;
         page.alive -= 1;
         self.len -= 1;
-        if page.alive == 0 {
-            pages.remove(&(dot.seq / PAGE));
-            self.pages -= 1;
-            if pages.is_empty() {
+        if page.alive > 0 {
+            return;
+        }
+        shelf.pages[page_at] = None;
+        shelf.taken -= 1;
+        self.pages -= 1;
+        if shelf.taken == 0 {
+            shelves.remove(&number);
+            self.shelves -= 1;
+            if shelves.is_empty() {
                 self.authors.remove(&dot.actor);
             }
         }
@@ -89,9 +123,12 @@ impl DotIndex {
 
     /// The live dots in a range, in order, with their places.
     pub fn in_range(&self, range: DotRange) -> impl Iterator<Item = (Dot, Place)> {
-        let pages = self.authors.get(&range.actor).into_iter();
-        let pages = pages.flat_map(move |pages| pages.range(range.first / PAGE..=range.last / PAGE));
-        let all = pages.flat_map(move |(number, page)| on_page(range.actor, *number, page));
+        let shelves = self.authors.get(&range.actor).into_iter();
+        let shelves = shelves.flat_map(move |shelves| shelves.range(at(range.first).0..=at(range.last).0));
+        let pages = shelves
+            .flat_map(|(number, shelf)| on_shelf(*number, shelf))
+            .filter(move |(number, _)| (range.first / PAGE..=range.last / PAGE).contains(number));
+        let all = pages.flat_map(move |(number, page)| on_page(range.actor, number, page));
         all.filter(move |(dot, _)| (range.first..=range.last).contains(&dot.seq))
     }
 
@@ -111,10 +148,9 @@ impl DotIndex {
     /// The greatest number of a range whose dot is not alive.
     pub fn last_dead(&self, range: DotRange) -> Option<Dot> {
         let DotRange { actor, first, last } = range;
-        let pages = self.authors.get(&actor);
         let mut end = last;
         loop {
-            let page = pages.and_then(|pages| pages.get(&(end / PAGE)));
+            let page = self.page(Dot::new(actor, end));
             let begin = (end / PAGE * PAGE).max(first);
             let is_dead = |seq: &u64| page.is_none_or(|page| page.keys[(seq % PAGE) as usize] == 0);
             if let Some(seq) = (begin..=end).rev().find(is_dead) {
@@ -129,10 +165,17 @@ impl DotIndex {
 
     /// All live dots in order, with their places.
     pub fn all(&self) -> impl Iterator<Item = (Dot, Place)> {
-        let pages =
-            self.authors.iter().flat_map(|(actor, pages)| pages.iter().map(move |page| (*actor, page)));
-        pages.flat_map(|(actor, (number, page))| on_page(actor, *number, page))
+        self.authors.iter().flat_map(|(actor, shelves)| {
+            let pages = shelves.iter().flat_map(|(number, shelf)| on_shelf(*number, shelf));
+            pages.flat_map(move |(number, page)| on_page(*actor, number, page))
+        })
     }
+}
+
+/// The pages of a shelf, with their numbers.
+fn on_shelf(number: u64, shelf: &Shelf) -> impl Iterator<Item = (u64, &Page)> {
+    let pages = (number * SHELF..).zip(&shelf.pages);
+    pages.filter_map(|(number, page)| Some((number, page.as_deref()?)))
 }
 
 fn on_page(actor: Actor, number: u64, page: &Page) -> impl Iterator<Item = (Dot, Place)> {
@@ -158,7 +201,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(9);
         let (mut index, mut model) = (DotIndex::default(), BTreeMap::new());
         for _ in 0..20_000 {
-            let dot = Dot::new(actor(rng.next_u64() % 3), 1 + rng.next_u64() % 500);
+            let dot = Dot::new(actor(rng.next_u64() % 3), 1 + rng.next_u64() % 1_500);
             if rng.next_u64().is_multiple_of(2) {
                 let [key, cell] = [100, 3].map(|most| u32::try_from(rng.next_u64() % most).unwrap());
                 let place = Place { key, cell };
@@ -169,13 +212,15 @@ mod tests {
                 model.remove(&dot);
             }
             assert_eq!(index.len(), model.len());
-            assert_eq!(index.pages, index.authors.values().map(BTreeMap::len).sum::<usize>());
+            let shelves = || index.authors.values().flat_map(BTreeMap::iter);
+            assert_eq!(index.shelves, shelves().count());
+            assert_eq!(index.pages, shelves().flat_map(|(number, shelf)| on_shelf(*number, shelf)).count());
         }
         assert!(index.all().eq(model.iter().map(|(dot, place)| (*dot, *place))));
         let range = DotRange { actor: actor(1), first: 33, last: 128 };
         let expected = model.range(Dot::new(actor(1), 33)..=Dot::new(actor(1), 128));
         assert!(index.in_range(range).eq(expected.map(|(dot, place)| (*dot, *place))));
-        for (first, last) in [(1, 40), (33, 64), (60, 499), (7, 7)] {
+        for (first, last) in [(1, 40), (33, 64), (60, 1_499), (7, 7), (500, 530)] {
             let range = DotRange { actor: actor(1), first, last };
             let dead = (first..=last).rev().find(|seq| !model.contains_key(&Dot::new(actor(1), *seq)));
             assert_eq!(index.last_dead(range).map(|dot| dot.seq), dead);
@@ -183,7 +228,7 @@ mod tests {
         for _ in 0..200 {
             let mut context: Context = model.keys().copied().collect();
             for _ in 0..rng.next_u64() % 2 {
-                let hole = Dot::new(actor(rng.next_u64() % 3), 1 + rng.next_u64() % 500);
+                let hole = Dot::new(actor(rng.next_u64() % 3), 1 + rng.next_u64() % 1_500);
                 context = context.minus(&[hole].into_iter().collect());
             }
             let stray = model.keys().find(|dot| !context.contains(**dot));
