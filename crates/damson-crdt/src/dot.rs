@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::id::Actor;
 
@@ -41,6 +41,9 @@ impl Kills {
     /// Kills the given dots, in whatever order and however often they are named.
     pub fn of(dots: impl IntoIterator<Item = Dot>) -> Self {
         let mut dots: SmallVec<[Dot; 4]> = dots.into_iter().collect();
+        if let [one] = dots[..] {
+            return Self(smallvec![DotRange { actor: one.actor, first: one.seq, last: one.seq }]);
+        }
         dots.sort_unstable();
         let mut out = Self::default();
         for dot in dots {
