@@ -84,6 +84,7 @@ impl<'a> World<'a> {
             removals_max: if large { 4_096 } else { dice.pick(&[16, 32, 64]) },
             waiting_per_peer_max: if large { 64 } else { dice.pick(&[1, 2, 4]) },
             waiting_ms_max: 4_000,
+            whole_actors_max: [2, 64, 0][(options.seed % 3) as usize],
             record_issued: true,
             ..ReplicaConfig::default()
         };

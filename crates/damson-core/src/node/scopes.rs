@@ -8,7 +8,7 @@ use super::config::Stored;
 use super::effects::Event;
 use super::memory::MemoryConfig;
 use super::spread::Relayed;
-use crate::replica::{Extent, Followers, Inbound, Last, Replica, ReplicaConfig, Step};
+use crate::replica::{Extent, Followers, Inbound, Last, Replica, ReplicaConfig, Seen, Step};
 use crate::scope::ScopeName;
 use crate::sync::{Opened, Scopes, Staged};
 use crate::wire::{
@@ -219,11 +219,11 @@ impl Scopes for ScopeTable {
             return None;
         };
         let replica = self.get_or_create(scope)?;
-        let behind = !request.seen.minus(replica.context()).is_empty();
+        let ahead = matches!(&request.seen, Seen::Whole(seen) if seen.minus(replica.context()).is_empty());
         Some(match replica.open_outbound(id, peer, request) {
-            _ if !behind => Opened::Ahead,
-            Extent::Missing => Opened::Behind,
-            Extent::Differing | Extent::Whole => Opened::Compares,
+            _ if ahead => Opened::Ahead,
+            Some(Extent::Missing) => Opened::Behind,
+            Some(Extent::Differing | Extent::Whole) | None => Opened::Compares,
         })
     }
 
@@ -234,7 +234,7 @@ impl Scopes for ScopeTable {
         bytes_max: usize,
         demand: &[u8],
     ) -> Option<(Vec<u8>, bool)> {
-        let Ok(demand) = decode_demand(demand) else {
+        let Ok(demand) = decode_demand(demand, &self.config.limits) else {
             self.refused += 1;
             return None;
         };

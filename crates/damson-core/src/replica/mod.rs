@@ -36,7 +36,10 @@ pub use apply::Applied;
 pub use memory::{MemoryLevel, MemoryOf, MemoryUse};
 pub use read::{Scan, Slot, View};
 pub use rows::{LoadError, Loader};
-pub use transfer::{Chunk, Demand, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
+pub use transfer::{
+    Answer, Chunk, Demand, Extent, Inbound, Last, Question, Request, Seen, Step, Summary, Symbols,
+    TransferError,
+};
 pub use write::{Behind, Tx, WriteError};
 
 use crate::scope::ScopeName;
@@ -59,6 +62,9 @@ pub struct ReplicaConfig {
     /// Find differences by sketches where contexts do not say what is missing. Default true. Without it such a receiver takes
     /// everything.
     pub sketches: bool,
+    /// What was seen of so many actors is told in full when state is asked for, of more by what differs, which costs a round
+    /// trip. Default 64: two kilobytes.
+    pub whole_actors_max: usize,
     /// The key of sketches: the same for all nodes, and unknown to those who write, who could otherwise make differences that
     /// are hard to find.
     pub sketch_key: sketch::Key,
@@ -83,6 +89,8 @@ pub struct Replica {
     waiting: Waiting,
     /// Transfers to others: the cells that each has still to send, those that change meanwhile included.
     outbound: BTreeMap<u64, transfer::Outbound>,
+    /// Transfers of which it is not known yet what their receivers have seen.
+    opening: BTreeMap<u64, transfer::Opening>,
     /// Transfers that peers may ask for, because theirs to us has shown what only we have: by peer and its transfer.
     prepared: BTreeMap<transfer::Theirs, transfer::Outbound>,
     /// Comparisons with the sources of what we receive.
@@ -163,6 +171,7 @@ impl Default for ReplicaConfig {
             waiting_bytes_per_peer_max: 64 << 20,
             waiting_ms_max: 10_000,
             sketches: true,
+            whole_actors_max: 64,
             sketch_key: sketch::Key(0x6461_6d73_6f6e, 0x736b_6574_6368),
             record_issued: false,
         }
@@ -182,6 +191,7 @@ impl Replica {
             removals: Removals::new(),
             waiting: Waiting::new(config.waiting_per_peer_max, config.waiting_bytes_per_peer_max),
             outbound: BTreeMap::new(),
+            opening: BTreeMap::new(),
             prepared: BTreeMap::new(),
             receiving: BTreeMap::new(),
             next_inbound: 0,

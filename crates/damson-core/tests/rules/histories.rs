@@ -93,6 +93,7 @@ impl History {
         let config = ReplicaConfig {
             waiting_per_peer_max: dice.pick(&[0, 1, 3, 1_000]),
             removals_max: dice.pick(&[2, 8, 1_000]),
+            whole_actors_max: [64, 0, 3][(seed % 3) as usize],
             ..ReplicaConfig::default()
         };
         let mut cluster = Cluster::with(size, rules, config);

@@ -1,6 +1,8 @@
 //! Transfers that compare live dots by sketches, because the source's log of removals no longer explains what is missing.
 
-use damson_core::replica::{Chunk, Demand, Extent, Inbound, Last, Request, Step, Symbols, TransferError};
+use damson_core::replica::{
+    Chunk, Demand, Extent, Inbound, Last, Request, Seen, Step, Symbols, TransferError,
+};
 use damson_core::sketch::Wanted;
 use damson_crdt::Context;
 
@@ -332,7 +334,7 @@ fn a_peer_that_opens_transfers_and_leaves_costs_nothing_later() {
     let seen = Context::default();
     let sketch_key = cluster.members[1].replica.begin_inbound(None).0.sketch_key;
     for id in 0..5 {
-        let request = Request { seen: seen.clone(), live: 50, sketch_key, compared: Some(id) };
+        let request = Request { seen: Seen::Whole(seen.clone()), live: 50, sketch_key, compared: Some(id) };
         cluster.members[0].replica.open_outbound(id, node(1), request);
         assert!(cluster.members[0].replica.next_chunk(id, 4_096, None).unwrap().symbols.is_some());
         cluster.members[0].replica.close_outbound(id);

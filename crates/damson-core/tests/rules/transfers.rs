@@ -1,7 +1,7 @@
 //! Rule 3 in slow motion: transfers that take many messages, several at once, while both ends change, and give up.
 
 use bytes::Bytes;
-use damson_core::replica::{Extent, Request, TransferError, Tx};
+use damson_core::replica::{Extent, Request, Seen, TransferError, Tx};
 use damson_crdt::{Context, Rules};
 
 use super::cluster::{Cluster, key, node};
@@ -101,15 +101,15 @@ fn a_receiver_below_the_floor_compares_or_takes_everything() {
     let seen = cluster.replica(1).context().clone();
     let sketch_key = cluster.members[1].replica.begin_inbound(None).0.sketch_key;
     let source = &mut cluster.members[0].replica;
-    let asks = |seen, live| Request { seen, live, sketch_key, compared: None };
-    assert_eq!(source.open_outbound(1, node(1), asks(seen.clone(), 0)), Extent::Whole);
-    assert_eq!(source.open_outbound(2, node(1), asks(seen.clone(), 1)), Extent::Differing);
+    let asks = |seen, live| Request { seen: Seen::Whole(seen), live, sketch_key, compared: None };
+    assert_eq!(source.open_outbound(1, node(1), asks(seen.clone(), 0)), Some(Extent::Whole));
+    assert_eq!(source.open_outbound(2, node(1), asks(seen.clone(), 1)), Some(Extent::Differing));
     let of_another = Request { sketch_key: sketch_key ^ 1, ..asks(seen, 1) };
-    assert_eq!(source.open_outbound(2, node(1), of_another), Extent::Whole);
+    assert_eq!(source.open_outbound(2, node(1), of_another), Some(Extent::Whole));
     let own = source.context().clone();
     assert_eq!(
         source.open_outbound(3, node(1), asks(own, 1)),
-        Extent::Missing,
+        Some(Extent::Missing),
         "who lacks nothing is sent nothing"
     );
     cluster.heal().unwrap();

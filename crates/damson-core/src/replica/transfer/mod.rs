@@ -17,6 +17,7 @@
 //! transfer ([`Request::compared`]).
 
 mod filling;
+mod seen;
 mod sink;
 mod source;
 mod symbols;
@@ -24,11 +25,12 @@ mod walk;
 
 use std::collections::BTreeSet;
 
-use damson_crdt::{Cell, CellId, Context, Digest, Dot, Key, NodeId, Target};
+use damson_crdt::{Actor, Cell, CellId, Context, Digest, Dot, Key, NodeId, Target};
 
 use super::Replica;
 use crate::sketch::{Gauge, Wanted};
 
+pub(super) use seen::Opening;
 pub use sink::{Inbound, Step};
 pub(super) use source::Outbound;
 
@@ -36,13 +38,56 @@ pub(super) use source::Outbound;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
     /// What it has seen.
-    pub seen: Context,
+    pub seen: Seen,
     /// How many of its dots are alive.
     pub live: u64,
     /// The name of its key of sketches; 0 for none.
     pub sketch_key: u32,
     /// The receiver's transfer to the source in which both were compared.
     pub compared: Option<u64>,
+}
+
+/// What a receiver has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// In full.
+    Whole(Context),
+    /// So much of it that a source that has seen nearly the same finds out the rest.
+    Summary(Summary),
+}
+
+/// The beginning of a comparison of two contexts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Names the context.
+    pub name: u32,
+    /// The first coded symbols of its entries, as [`crate::sketch::Run`] writes them.
+    pub symbols: Vec<u8>,
+}
+
+/// What a source asks about a context of which it has a summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// So many more symbols; or all of it, where that takes hardly more.
+    Symbols(u32),
+    /// Entries, both ascending.
+    Entries {
+        /// Those that only the receiver has, by their items.
+        items: Vec<u64>,
+        /// Those of actors of whom the source has others.
+        actors: Vec<Actor>,
+    },
+    /// All of it: the difference cannot be found.
+    Whole,
+}
+
+/// The answer to a [`Question`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Symbols.
+    Symbols(Vec<u8>),
+    /// Entries; an actor that is not there was not seen.
+    Entries(Context),
 }
 
 /// What a receiver asks for next, when it is not simply the next part.
@@ -64,6 +109,8 @@ pub enum Demand {
     },
     /// Everything: the difference cannot be found.
     Whole,
+    /// The next part; and what the source has asked.
+    Seen(Answer),
 }
 
 /// A part of a transfer.
@@ -77,6 +124,8 @@ pub struct Chunk {
     pub removals: Vec<(Dot, Target)>,
     /// Instead of all these: coded symbols of the source's live dots.
     pub symbols: Option<Symbols>,
+    /// Instead of all these: what has the receiver seen?
+    pub asks: Option<Question>,
     /// Present in the last chunk.
     pub last: Option<Last>,
 }
@@ -133,12 +182,21 @@ pub enum TransferError {
     /// Symbols that are none, or not those that were asked for.
     #[error("the source sent symbols that were not asked for or cannot be")]
     Symbols,
+    /// Questions about what was seen that nobody needs to ask.
+    #[error("the source asked more about what was seen here than it can need")]
+    Questions,
     /// It is the answer to another request: what the source has seen cannot be told from it.
     #[error("the source answered another request")]
     OtherRequest,
     /// It rests on a comparison that this replica does not know, or knows no longer.
     #[error("the source rests on a comparison that is not known here")]
     NotCompared,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self::Whole(Context::default())
+    }
 }
 
 /// Comparisons kept for the way back.

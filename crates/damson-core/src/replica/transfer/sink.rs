@@ -24,6 +24,8 @@ pub struct Inbound {
     wanted: Option<Vec<u64>>,
     /// All that symbols can tell was asked for: a source that sends more of them would hold us for ever.
     has_ended: bool,
+    /// Questions that were answered, and symbols shown in answers.
+    answered: (u32, u32),
     /// Of a receiver that holds hardly anything: the cells that have come, but for empty ones.
     filling: Option<Box<Filling>>,
     pub(super) staged: BTreeMap<CellId, Cell>,
@@ -52,12 +54,16 @@ impl Replica {
         self.receiving.extend(baseline.map(|baseline| (number, baseline)));
         self.note_comparisons();
         let (seen, live) = (self.context.clone(), self.live.dots() as u64);
-        let request = Request { seen: seen.clone(), live, sketch_key: self.key_name(), compared };
+        let request = Request { seen: self.tell_seen(), live, sketch_key: self.key_name(), compared };
         (request, Inbound { filling: self.begin_filling(), ..Inbound::new(number, seen) })
     }
 
     /// Takes the next part. Nothing is applied yet.
     pub fn stage(&mut self, inbound: &mut Inbound, chunk: Chunk) -> Result<Step, TransferError> {
+        if let Some(question) = &chunk.asks {
+            let answer = self.answer_seen(&inbound.seen, &mut inbound.answered, question)?;
+            return Ok(Step::More(Some(Demand::Seen(answer))));
+        }
         if let Some(symbols) = &chunk.symbols {
             return self.take_symbols(inbound, symbols).map(|demand| Step::More(Some(demand)));
         }
@@ -319,6 +325,7 @@ impl Inbound {
             decoder: None,
             wanted: None,
             has_ended: false,
+            answered: (0, 0),
             filling: None,
             staged: BTreeMap::new(),
             cleared: BTreeSet::new(),

@@ -6,8 +6,9 @@ use damson_crdt::{CellId, Context, Dot, DotRange, Key, NodeId, Rule, Rules, Targ
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use super::seen::Opened;
 use super::walk::Walk;
-use super::{Chunk, Demand, Extent, Last, Request, Symbols, keep, name_of};
+use super::{Chunk, Demand, Extent, Last, Request, Seen, Symbols, keep, name_of};
 use crate::replica::Replica;
 use crate::replica::compare::Comparison;
 use crate::replica::live::Live;
@@ -96,15 +97,25 @@ impl Outbound {
 }
 
 impl Replica {
-    /// Opens a transfer to a receiver that asks for this.
-    pub fn open_outbound(&mut self, id: u64, peer: NodeId, request: Request) -> Extent {
-        let missing = self.context.minus(&request.seen);
+    /// Opens a transfer to a receiver that asks for this. `None` while what it has seen is not known: that is asked first.
+    pub fn open_outbound(&mut self, id: u64, peer: NodeId, request: Request) -> Option<Extent> {
+        match request.seen.clone() {
+            Seen::Whole(seen) => Some(self.open_known(id, peer, request, seen)),
+            Seen::Summary(summary) => {
+                self.opening.insert(id, self.begin_opening(peer, request, summary));
+                None
+            }
+        }
+    }
+
+    fn open_known(&mut self, id: u64, peer: NodeId, request: Request, seen: Context) -> Extent {
+        let missing = self.context.minus(&seen);
         let below = missing.meets(self.removals.floor()) && self.rules.holds(Rule::FloorIgnored);
         let prepared = request.compared.and_then(|theirs| self.prepared.remove(&(peer, theirs)));
         let outbound = match prepared {
-            Some(prepared) if below => Outbound { seen: request.seen, ..prepared },
-            _ if below => self.open_below_floor(peer, request, &missing),
-            _ => self.open_missing(peer, request.seen, missing),
+            Some(prepared) if below => Outbound { seen, ..prepared },
+            _ if below => self.open_below_floor(peer, &request, seen, &missing),
+            _ => self.open_missing(peer, seen, missing),
         };
         let extent = outbound.extent;
         self.outbound.insert(id, outbound);
@@ -114,6 +125,7 @@ impl Replica {
 
     /// Gives up a transfer, or ends one.
     pub fn close_outbound(&mut self, id: u64) {
+        self.opening.remove(&id);
         self.outbound.remove(&id);
         self.baselines.remove(&id);
         self.note_comparisons();
@@ -121,6 +133,17 @@ impl Replica {
 
     /// The next part of a transfer, of about `bytes_max` bytes; `None` when it is not open. The last part closes it.
     pub fn next_chunk(&mut self, id: u64, bytes_max: usize, demand: Option<&Demand>) -> Option<Chunk> {
+        let mut demand = demand;
+        if let Some(opening) = self.opening.remove(&id) {
+            match self.go_on_opening(opening, demand)? {
+                (Opened::Asks(chunk), opening) => {
+                    self.opening.extend(opening.map(|opening| (id, opening)));
+                    return Some(chunk);
+                }
+                (Opened::Known(peer, request), _) => _ = self.open_outbound(id, peer, request),
+            }
+            demand = None;
+        }
         if self.outbound.get(&id)?.symbols.is_some()
             && let Some(symbols) = self.next_symbols(id, demand)
         {

@@ -21,9 +21,15 @@ const SYMBOLS_MIN: u32 = 1_024;
 const HINT_MAX: u64 = 1 << 13;
 
 impl Replica {
-    pub(super) fn open_below_floor(&mut self, peer: NodeId, request: Request, missing: &Context) -> Outbound {
+    pub(super) fn open_below_floor(
+        &mut self,
+        peer: NodeId,
+        request: &Request,
+        seen: Context,
+        missing: &Context,
+    ) -> Outbound {
         let ours = self.live.dots() as u64;
-        let mut outbound = Outbound::new(peer, request.seen, Extent::Differing);
+        let mut outbound = Outbound::new(peer, seen, Extent::Differing);
         if self.key_name() != request.sketch_key
             || request.sketch_key == 0
             || request.live < ours / LIVE_SHARE_MIN
@@ -70,7 +76,7 @@ impl Replica {
             }
             Some(Demand::Symbols { gauge: None, estimate }) => next_batch(sent, *estimate),
             Some(Demand::Cells { .. }) => return self.send_wanted(outbound, demand),
-            Some(Demand::Whole) => 0,
+            Some(Demand::Whole | Demand::Seen(_)) => 0,
         };
         let end = sent.saturating_add(more);
         if more == 0 || end > outbound.symbols_max {
