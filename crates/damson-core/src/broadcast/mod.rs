@@ -63,6 +63,8 @@ pub struct Item {
 pub trait Known {
     /// The first operation of this author, up to `last`, that is not known and does not wait to be applied either.
     fn first_missing(&self, scope: &ScopeName, actor: Actor, last: u64) -> Option<u64>;
+    /// Is a state transfer of the scope to us under way?
+    fn is_brought(&self, scope: &ScopeName) -> bool;
 }
 
 /// Something to do.
@@ -407,6 +409,11 @@ impl Broadcast {
             let progress = first > std::mem::replace(&mut missing.first, first);
             if progress && missing.asked.is_none() {
                 // It comes by itself, only later than it was announced: a busy parent's link, or our own backlog.
+                missing.due = now.plus_ms(PROGRESS_MS);
+                continue;
+            }
+            if first == 1 && known.is_brought(&stream.scope) {
+                // To a newcomer: it would be sent all that is recent twice.
                 missing.due = now.plus_ms(PROGRESS_MS);
                 continue;
             }

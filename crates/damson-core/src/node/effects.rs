@@ -232,7 +232,7 @@ mod tests {
         for message in bulk {
             assert_eq!(Lane::of(&message.encode()), Lane::Bulk, "{message:?}");
         }
-        let next = SyncMessage::Next { session: 1, transfer: 2, number: 3, demand: Vec::new() };
+        let next = SyncMessage::Next { session: 1, transfer: 2, number: 3, demand: Vec::new(), ahead: None };
         let urgent = [
             Message::Refuse(Refusal::Oneself),
             Message::Ping(beat, Some(vec![])),

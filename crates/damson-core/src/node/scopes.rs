@@ -137,6 +137,11 @@ impl ScopeTable {
         self.replicas.get_mut(scope)
     }
 
+    /// Is a transfer of the scope to us under way?
+    pub fn is_staging(&self, scope: &ScopeName) -> bool {
+        self.staging.as_ref().is_some_and(|(staged, _)| staged == scope)
+    }
+
     pub fn is_full(&self) -> bool {
         self.replicas.len() >= self.scopes_max
     }

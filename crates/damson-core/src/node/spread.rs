@@ -61,6 +61,10 @@ impl Known for ScopeTable {
         };
         (first <= last).then_some(first)
     }
+
+    fn is_brought(&self, scope: &ScopeName) -> bool {
+        self.is_staging(scope)
+    }
 }
 
 impl Node {

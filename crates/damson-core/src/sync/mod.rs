@@ -4,7 +4,9 @@
 //! out anyway. If not, the digests of the scopes say
 //! where, and each side pulls what it lacks (tier 2: contexts; when a missing dot lies below the source's floor, tier 3:
 //! sketches, or tier 4: everything, for who has hardly anything). A pull is a session: the receiver asks for each part, so that it sets the pace and a lost message is
-//! asked for again. One inbound session at a time; rounds are jittered.
+//! asked for again. Where plain cells follow it asks ahead, for as many parts as the link carries in a round trip (`pace`);
+//! as long as an answer depends on what it demands, for one after the other. One inbound session at a time; rounds are
+//! jittered.
 //!
 //! ```text
 //!   A -- Check(digest) ---> B         equal: Equal, done
@@ -12,13 +14,20 @@
 //!   A -- Pull(request) ---> B         for each scope that differs; B pulls back when A has seen more
 //!   A <-- Chunk(0) -------- B
 //!   A -- Next(1, demand) -> B
-//!   A <-- Chunk(1, last) -- B         A commits: all cells and the context at once
+//!   A <-- Chunk(1) -------- B         no symbols, no demand: from here on it asks ahead
+//!   A -- Next(2), (3) ----> B
+//!   A <-- Chunk(2) -------- B
+//!   A -- Next(4) ---------> B
+//!   A <-- Chunk(3, last) -- B         A commits: all cells and the context at once. There is no part 4
 //! ```
 //!
 //! Requests, demands and chunks are opaque here: [`Scopes`] is what the node offers. Tier 3, reconciliation by sketches, is a
 //! session whose first chunks are symbols, and which serves both directions: the source pulls back after it, and not at once.
 
 mod budget;
+mod inbound;
+mod outbound;
+mod pace;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -27,10 +36,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
 use budget::Budget;
+use inbound::Inbound;
+use outbound::Outbound;
 
 use crate::scope::ScopeName;
 use crate::time::Time;
-use crate::wire::{Message, ScopeDigest, SyncMessage};
+use crate::wire::{Ahead, Message, ScopeDigest, SyncMessage};
 
 /// Timing and bounds of anti-entropy.
 #[derive(Debug, Clone)]
@@ -45,11 +56,18 @@ pub struct SyncConfig {
     pub retry_ms: u64,
     /// A session without progress is given up after this time, in milliseconds. Default 5,000.
     pub stall_ms: u64,
-    /// About how large a part is, in bytes. Default 256 KiB: large enough to keep a link busy, small enough that
-    /// liveness probes are not held up.
+    /// About how large a part is at most, in bytes. Default 256 KiB: large enough to keep a link busy, small enough that
+    /// liveness probes are not held up. Where parts come late they are smaller.
     pub chunk_bytes: usize,
+    /// Parts that a receiver asks for before they have come, at most; 1 asks for one after the other. Default 64. Times
+    /// `chunk_bytes` it is what may be under way (16 MiB at most), and over the round trip the most that a session takes in
+    /// a second: 160 MB with a round trip of 100 ms, and an eighth of that with 8. What is under way has to be kept by the
+    /// source, waits at the receiver when a part in front of it was lost, and is sent in vain when the session is given up.
+    /// Slow links have less under way, as much as they carry in half a second beyond their round trip.
+    pub parts_ahead_max: usize,
     /// Bytes that inbound sessions take in a second. Default 256 MiB, which bounds only what is faster than most networks; less
-    /// leaves room on a narrow link for other things. A part is asked for each half of `stall_ms` all the same.
+    /// leaves room on a narrow link for other things. It counts what was asked for, before it comes. A part is asked for each
+    /// half of `stall_ms` all the same.
     pub bytes_per_s_max: u64,
     /// Sessions served at once. Default 8. More are told to come later.
     pub outbound_max: usize,
@@ -161,45 +179,12 @@ struct Wish {
     compared: Option<u64>,
 }
 
-#[derive(Debug)]
-struct Inbound {
-    peer: NodeId,
-    scope: ScopeName,
-    session: u64,
-    /// What was asked for. Asked again, it is the same: the answer is relative to it.
-    request: Vec<u8>,
-    /// The source's number, once its first part has come.
-    transfer: Option<u64>,
-    expected: u64,
-    /// What was asked for with that.
-    demand: Vec<u8>,
-    bytes: u64,
-    asked: Time,
-    /// The budget is used up: the next part is asked for then.
-    due: Option<Time>,
-    progress: Time,
-    /// What had come by then.
-    progress_bytes: u64,
-}
-
-#[derive(Debug)]
-struct Outbound {
-    scope: ScopeName,
-    id: u64,
-    number: u64,
-    /// The last part sent, in case it was lost.
-    body: Vec<u8>,
-    /// That was the last part: the session is kept only in case it was lost.
-    ended: bool,
-    /// When it ends we pull back.
-    compares: bool,
-    used: Time,
-}
-
 /// Less within `stall_ms` is no progress: a peer that sends next to nothing must not keep others from being pulled from.
 const PROGRESS_BYTES_MIN: u64 = 4_096;
 /// Sessions kept in memory, ended ones included.
 const OUTBOUND_KEPT_MAX: usize = 1_024;
+/// Bytes of parts that all of them keep, in case they were lost. Beyond it ended sessions are forgotten.
+const OUTBOUND_BYTES_MAX: u64 = 64 << 20;
 /// Peers and scopes that may wait for their pull.
 const WANTED_MAX: usize = 1_024;
 /// Rounds that are put off for want of a pause.
@@ -213,6 +198,7 @@ impl Default for SyncConfig {
             retry_ms: 500,
             stall_ms: 5_000,
             chunk_bytes: 256 << 10,
+            parts_ahead_max: 64,
             bytes_per_s_max: 256 << 20,
             outbound_max: 8,
             staged_bytes_max: 8 << 30,
@@ -251,10 +237,8 @@ impl Sync {
 
     /// When [`Sync::tick`] wants to be called.
     pub fn deadline(&self) -> Time {
-        let retry = self.inbound.as_ref().map_or(Time(u64::MAX), |inbound| {
-            inbound.due.unwrap_or(inbound.asked.plus_ms(self.config.retry_ms))
-        });
-        self.next_round.min(retry)
+        let inbound = self.inbound.as_ref().map_or(Time(u64::MAX), |inbound| inbound.deadline(&self.config));
+        self.next_round.min(inbound)
     }
 
     /// Begins a round with a peer now.
@@ -349,10 +333,10 @@ impl Sync {
                 self.on_pull(peer, session, scope, &request, now, scopes, fx);
             }
             SyncMessage::Chunk { session, transfer, number, body } => {
-                self.on_chunk(peer, session, (transfer, number), &body, now, scopes, fx);
+                self.on_chunk(peer, session, (transfer, number), body, now, scopes, fx);
             }
-            SyncMessage::Next { session, transfer, number, demand } => {
-                self.on_next(peer, session, (transfer, number), &demand, now, scopes, fx);
+            SyncMessage::Next { session, transfer, number, demand, ahead } => {
+                self.on_next(peer, session, (transfer, number), (&demand, ahead), now, scopes, fx);
             }
             SyncMessage::Abort { session } => self.on_abort(peer, session, now, scopes, fx),
         }
@@ -415,7 +399,7 @@ impl Sync {
         fx: &mut Vec<SyncEffect>,
     ) {
         if let Some(id) = self.outbound.get(&(peer, session)).filter(|o| o.scope == scope).map(|o| o.id) {
-            self.on_next(peer, session, (id, 0), &[], now, scopes, fx);
+            self.on_next(peer, session, (id, 0), (&[], None), now, scopes, fx);
             return;
         }
         let id = self.next_outbound;
@@ -425,8 +409,8 @@ impl Sync {
         } else {
             None
         };
-        let first =
-            opened.and_then(|opened| Some((opened, scopes.chunk(&scope, id, self.config.chunk_bytes, &[])?)));
+        let bytes_max = self.part_bytes(None);
+        let first = opened.and_then(|opened| Some((opened, scopes.chunk(&scope, id, bytes_max, &[])?)));
         let Some((opened, (body, ended))) = first else {
             fx.push(send(peer, SyncMessage::Abort { session }));
             return;
@@ -435,18 +419,11 @@ impl Sync {
         let message = SyncMessage::Chunk { session, transfer: id, number: 0, body: body.clone() };
         fx.push(send(peer, message));
         self.close((peer, session), scopes);
-        self.outbound.insert(
-            (peer, session),
-            Outbound {
-                scope: scope.clone(),
-                id,
-                number: 0,
-                body,
-                ended,
-                compares: opened == Opened::Compares,
-                used: now,
-            },
-        );
+        let compares = opened == Opened::Compares;
+        let mut outbound = Outbound::new(scope.clone(), id, compares, body, now);
+        outbound.ended = ended;
+        self.outbound.insert((peer, session), outbound);
+        self.forget_ended(scopes);
         if opened == Opened::Behind || (ended && opened == Opened::Compares) {
             self.want(peer, &scope, ended.then_some(id));
             self.pull_next(now, scopes, fx);
@@ -462,27 +439,26 @@ impl Sync {
         peer: NodeId,
         session: u64,
         (transfer, number): (u64, u64),
-        demand: &[u8],
+        (demand, ahead): (&[u8], Option<Ahead>),
         now: Time,
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
     ) {
-        let bytes_max = self.config.chunk_bytes;
+        let bytes_max = self.part_bytes(ahead);
         let Some(outbound) = self.outbound.get_mut(&(peer, session)).filter(|o| o.id == transfer) else {
             fx.push(send(peer, SyncMessage::Abort { session }));
             return;
         };
-        if number == outbound.number + 1 {
+        outbound.confirm(ahead.map_or(number, |ahead| ahead.have));
+        if outbound.is_next(number) {
             match scopes.chunk(&outbound.scope, outbound.id, bytes_max, demand) {
-                Some((body, ended)) => {
-                    (outbound.number, outbound.body, outbound.ended) = (number, body, ended);
-                }
+                Some((body, ended)) => outbound.push(body, ended),
                 None => self.counters.refused += 1,
             }
         }
         outbound.used = now;
-        if number == outbound.number {
-            let body = outbound.body.clone();
+        // Neither what has come nor what is behind the end.
+        if let Some(body) = outbound.part(number).cloned() {
             fx.push(send(peer, SyncMessage::Chunk { session, transfer, number, body }));
         }
         if outbound.ended && std::mem::take(&mut outbound.compares) {
@@ -490,6 +466,7 @@ impl Sync {
             self.want(peer, &scope, Some(id));
             self.pull_next(now, scopes, fx);
         }
+        self.forget_ended(scopes);
     }
 
     #[expect(
@@ -501,52 +478,67 @@ impl Sync {
         peer: NodeId,
         session: u64,
         (transfer, number): (u64, u64),
-        body: &[u8],
+        body: Vec<u8>,
         now: Time,
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
     ) {
-        let wait_ms = self.budget.take(body.len(), now).min(self.config.stall_ms / 2);
+        self.budget.take(body.len(), now);
         let Some(inbound) = self.inbound.as_mut().filter(|i| i.peer == peer && i.session == session) else {
             return;
         };
-        let of_another = inbound.transfer.is_some_and(|begun| begun != transfer);
-        if number != inbound.expected || of_another {
+        if inbound.transfer.is_some_and(|begun| begun != transfer) {
             return;
         }
+        let Some(again) = inbound.take(number, body, now) else { return };
         inbound.transfer = Some(transfer);
-        inbound.bytes += body.len() as u64;
-        let staged = if inbound.bytes > self.config.staged_bytes_max {
-            Staged::Refused
-        } else {
-            scopes.stage(&inbound.scope, peer, transfer, body)
-        };
-        match staged {
-            Staged::More(demand) => {
-                (inbound.expected, inbound.asked) = (number + 1, now);
-                if !demand.is_empty() || inbound.bytes >= inbound.progress_bytes + PROGRESS_BYTES_MIN {
-                    (inbound.progress, inbound.progress_bytes) = (now, inbound.bytes);
+        fx.extend(again.into_iter().map(|question| send(peer, question)));
+        if inbound.bytes > self.config.staged_bytes_max {
+            self.refuse(scopes);
+        }
+        self.stage_what_came(now, scopes, fx);
+        self.ask(now, fx);
+        self.pull_next(now, scopes, fx);
+    }
+
+    /// Stages parts in their order, as far as they have come.
+    fn stage_what_came(&mut self, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
+        while let Some(inbound) = self.inbound.as_mut()
+            && let Some(body) = inbound.next_part()
+        {
+            let (peer, transfer) = (inbound.peer, inbound.transfer.expect("a part has come"));
+            match scopes.stage(&inbound.scope, peer, transfer, &body) {
+                Staged::More(demand) => {
+                    if !inbound.goes_on(demand, now) {
+                        self.refuse(scopes);
+                    }
                 }
-                inbound.demand = demand;
-                inbound.due = (wait_ms > 0).then(|| now.plus_ms(wait_ms));
-                if inbound.due.is_none() {
-                    fx.push(send(peer, inbound.question()));
+                Staged::Done => {
+                    self.inbound = None;
+                    self.counters.pulled += 1;
+                    let more = self.wanted.iter().any(|wish| wish.peer == peer);
+                    if !more && !self.incomplete.contains(&peer) {
+                        fx.push(SyncEffect::Synced(peer));
+                    }
                 }
-            }
-            Staged::Done => {
-                self.inbound = None;
-                self.counters.pulled += 1;
-                let more = self.wanted.iter().any(|wish| wish.peer == peer);
-                if !more && !self.incomplete.contains(&peer) {
-                    fx.push(SyncEffect::Synced(peer));
-                }
-            }
-            Staged::Refused => {
-                self.counters.refused += 1;
-                self.give_up(scopes);
+                Staged::Refused => self.refuse(scopes),
             }
         }
-        self.pull_next(now, scopes, fx);
+    }
+
+    /// Asks for what may be under way, as far as the budget goes.
+    fn ask(&mut self, now: Time, fx: &mut Vec<SyncEffect>) {
+        let Some(inbound) = self.inbound.as_mut() else { return };
+        inbound.due = None;
+        while inbound.wants_more() {
+            let under_way = inbound.under_way();
+            let wait_ms = self.budget.wait_ms(under_way, now).min(self.config.stall_ms / 2);
+            if wait_ms > 0 {
+                inbound.due = Some(now.plus_ms(wait_ms));
+                return;
+            }
+            fx.push(send(inbound.peer, inbound.ask(now)));
+        }
     }
 
     fn on_abort(
@@ -573,46 +565,39 @@ impl Sync {
 
     fn pull_next(&mut self, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
         while self.inbound.is_none()
-            && let Some(Wish { peer, scope, compared }) = self.wanted.pop_front()
+            && let Some(wish) = self.wanted.pop_front()
         {
-            let Some(request) = scopes.request(&scope, compared) else { continue };
-            let session = self.next_session;
+            let Some(request) = scopes.request(&wish.scope, wish.compared) else { continue };
+            let (peer, session) = (wish.peer, self.next_session);
             self.next_session += 1;
-            let pull = SyncMessage::Pull { session, scope: scope.clone(), request: request.clone() };
-            fx.push(send(peer, pull));
-            self.inbound = Some(Inbound {
-                peer,
-                scope,
-                session,
-                request,
-                transfer: None,
-                expected: 0,
-                demand: Vec::new(),
-                bytes: 0,
-                asked: now,
-                due: None,
-                progress: now,
-                progress_bytes: 0,
-            });
+            let mut inbound = Inbound::new(wish, session, request, &self.config, now);
+            fx.push(send(peer, inbound.ask(now)));
+            self.inbound = Some(inbound);
         }
     }
 
     fn retry(&mut self, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
         let Some(inbound) = self.inbound.as_mut() else { return };
-        if let Some(due) = inbound.due {
-            if now >= due {
-                // The pause was ours.
-                let paused_ms = now.ms_since(inbound.asked);
-                inbound.progress = inbound.progress.plus_ms(paused_ms);
-                (inbound.asked, inbound.due) = (now, None);
-                fx.push(send(inbound.peer, inbound.question()));
-            }
-        } else if now >= inbound.progress.plus_ms(self.config.stall_ms) {
+        if inbound.has_stalled(&self.config, now) {
             self.give_up(scopes);
-        } else if now >= inbound.asked.plus_ms(self.config.retry_ms) {
-            inbound.asked = now;
-            fx.push(send(inbound.peer, inbound.question()));
+            return;
         }
+        if inbound.retry(&self.config).is_some_and(|at| now >= at) {
+            let (peer, again) = (inbound.peer, inbound.ask_again(now));
+            fx.extend(again.map(|question| send(peer, question)));
+        }
+        if inbound.due.is_some_and(|due| now >= due) {
+            if inbound.pauses() {
+                // Whatever the budget says by now: it has waited long enough.
+                fx.push(send(inbound.peer, inbound.ask(now)));
+            }
+            self.ask(now, fx);
+        }
+    }
+
+    fn refuse(&mut self, scopes: &mut dyn Scopes) {
+        self.counters.refused += 1;
+        self.give_up(scopes);
     }
 
     fn give_up(&mut self, scopes: &mut dyn Scopes) {
@@ -634,19 +619,25 @@ impl Sync {
         }
     }
 
+    /// Receivers that have come to their end do not say so.
+    fn forget_ended(&mut self, scopes: &mut dyn Scopes) {
+        while self.outbound.values().map(|outbound| outbound.kept_bytes).sum::<u64>() > OUTBOUND_BYTES_MAX {
+            let ended = self.outbound.iter().filter(|(_, outbound)| outbound.ended);
+            let Some(key) = ended.min_by_key(|(_, outbound)| outbound.used).map(|(key, _)| *key) else {
+                return;
+            };
+            self.close(key, scopes);
+        }
+    }
+
+    /// How large a part is to be. A receiver that does not ask ahead does not say.
+    fn part_bytes(&self, ahead: Option<Ahead>) -> usize {
+        let asked = ahead.and_then(|ahead| usize::try_from(ahead.bytes_max).ok());
+        asked.unwrap_or(pace::FIRST_BYTES).clamp(1, self.config.chunk_bytes.max(1))
+    }
+
     fn jittered(&mut self, ms: u64) -> u64 {
         ms * 3 / 4 + self.rng.next_u64() % (ms / 2).max(1)
-    }
-}
-
-impl Inbound {
-    /// What is asked for now, once more if need be.
-    fn question(&self) -> SyncMessage {
-        let (session, number) = (self.session, self.expected);
-        match self.transfer {
-            None => SyncMessage::Pull { session, scope: self.scope.clone(), request: self.request.clone() },
-            Some(transfer) => SyncMessage::Next { session, transfer, number, demand: self.demand.clone() },
-        }
     }
 }
 

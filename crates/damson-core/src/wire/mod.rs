@@ -185,6 +185,9 @@ pub enum SyncMessage {
         /// What it is to hold, where that is not just what follows.
         #[cbor(n(3), with = "minicbor::bytes")]
         demand: Vec<u8>,
+        /// Present while parts are asked for before those in front of them have come.
+        #[n(4)]
+        ahead: Option<Ahead>,
     },
     /// This session is over without a result: the sender is busy, or has forgotten it.
     #[n(6)]
@@ -193,6 +196,17 @@ pub enum SyncMessage {
         #[n(0)]
         session: u64,
     },
+}
+
+/// What a receiver says that asks ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Ahead {
+    /// All parts before this have come.
+    #[n(0)]
+    pub have: u64,
+    /// About how large the part may be, in bytes.
+    #[n(1)]
+    pub bytes_max: u64,
 }
 
 /// The digest of one scope.

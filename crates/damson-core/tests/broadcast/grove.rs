@@ -58,6 +58,10 @@ impl Known for Seen {
     fn first_missing(&self, _: &ScopeName, actor: Actor, last: u64) -> Option<u64> {
         (1..=last).find(|number| !self.0.get(&actor).is_some_and(|seen| seen.contains(number)))
     }
+
+    fn is_brought(&self, _: &ScopeName) -> bool {
+        false
+    }
 }
 
 pub fn id(at: usize) -> NodeId {

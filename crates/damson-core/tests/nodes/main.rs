@@ -3,6 +3,7 @@
 mod ack;
 mod bus;
 mod contacts;
+mod far;
 mod found;
 mod gather;
 mod greeting;

@@ -86,7 +86,7 @@ fn sync_messages_nobody_asked_for_change_nothing() {
     let before = bus.node(a).whole_digest();
     let odd = [
         SyncMessage::Chunk { session: 1, transfer: 1, number: 0, body: vec![1, 2, 3] },
-        SyncMessage::Next { session: 8, transfer: 1, number: 9, demand: vec![0xff; 9] },
+        SyncMessage::Next { session: 8, transfer: 1, number: 9, demand: vec![0xff; 9], ahead: None },
         SyncMessage::Abort { session: 4 },
         SyncMessage::Pull { session: 5, scope: scope(), request: vec![0xff; 100] },
         SyncMessage::Digests(Vec::new()),

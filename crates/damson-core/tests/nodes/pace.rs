@@ -1,9 +1,9 @@
-//! The pace of an inbound session of anti-entropy: its budget, and peers that send next to nothing.
+//! The pace of a session of anti-entropy: its budget, what is asked for ahead, and peers that send next to nothing.
 
 use damson_core::scope::ScopeName;
 use damson_core::sync::{Opened, Scopes, Staged, Sync, SyncConfig, SyncEffect};
 use damson_core::time::Time;
-use damson_core::wire::{Message, ScopeDigest, SyncMessage};
+use damson_core::wire::{Ahead, Message, ScopeDigest, SyncMessage};
 use damson_crdt::NodeId;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
@@ -11,8 +11,16 @@ use rand_core::SeedableRng;
 const PEER: NodeId = NodeId([2; 16]);
 const OTHER: NodeId = NodeId([3; 16]);
 
-/// One scope, of which always more is to come.
-struct Endless;
+/// One scope, of which always more is to come; after the first parts, with demands.
+#[derive(Default)]
+struct Endless {
+    demands: usize,
+    /// The first bytes of the parts, as they were staged.
+    staged: Vec<u8>,
+    /// A transfer from here has so many parts; each is told by its first byte.
+    parts: u8,
+    made: u8,
+}
 
 impl Scopes for Endless {
     fn digest(&self, _: NodeId) -> [u8; 16] {
@@ -25,14 +33,18 @@ impl Scopes for Endless {
         Some(Vec::new())
     }
     fn open(&mut self, _: &ScopeName, _: u64, _: NodeId, _: &[u8]) -> Option<Opened> {
-        None
+        (self.parts > 0).then_some(Opened::Ahead)
     }
-    fn chunk(&mut self, _: &ScopeName, _: u64, _: usize, _: &[u8]) -> Option<(Vec<u8>, bool)> {
-        None
+    fn chunk(&mut self, _: &ScopeName, _: u64, bytes_max: usize, _: &[u8]) -> Option<(Vec<u8>, bool)> {
+        self.made += 1;
+        Some((vec![self.made; bytes_max], self.made == self.parts))
     }
     fn close(&mut self, _: &ScopeName, _: u64) {}
-    fn stage(&mut self, _: &ScopeName, _: NodeId, _: u64, _: &[u8]) -> Staged {
-        Staged::More(Vec::new())
+    fn stage(&mut self, _: &ScopeName, _: NodeId, _: u64, body: &[u8]) -> Staged {
+        self.staged.push(body[0]);
+        let demands = self.demands > 0;
+        self.demands -= usize::from(demands);
+        Staged::More(vec![1; usize::from(demands)])
     }
     fn unstage(&mut self) {}
 }
@@ -40,14 +52,17 @@ impl Scopes for Endless {
 /// A receiver that has heard from two peers that they have something else.
 struct Receiver {
     sync: Sync,
+    scopes: Endless,
     now: Time,
     asked: Vec<(NodeId, SyncMessage)>,
+    answered: usize,
 }
 
 impl Receiver {
     fn new(config: SyncConfig) -> Self {
         let (now, rng) = (Time(0).plus_ms(1_000), ChaCha8Rng::seed_from_u64(1));
-        let mut receiver = Self { sync: Sync::new(config, rng, now), now, asked: Vec::new() };
+        let (sync, scopes) = (Sync::new(config, rng, now), Endless::default());
+        let mut receiver = Self { sync, scopes, now, asked: Vec::new(), answered: 0 };
         for peer in [PEER, OTHER] {
             let scope = "app".parse().unwrap();
             receiver
@@ -58,14 +73,14 @@ impl Receiver {
 
     fn hear(&mut self, peer: NodeId, message: SyncMessage) {
         let mut effects = Vec::new();
-        self.sync.handle(peer, message, self.now, &mut Endless, &mut effects);
+        self.sync.handle(peer, message, self.now, &mut self.scopes, &mut effects);
         self.note(effects);
     }
 
     fn pass(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);
         let mut effects = Vec::new();
-        self.sync.tick(self.now, &[], &mut Endless, &mut effects);
+        self.sync.tick(self.now, &[], &mut self.scopes, &mut effects);
         self.note(effects);
     }
 
@@ -76,19 +91,29 @@ impl Receiver {
         }));
     }
 
-    /// Answers what was asked last with so many bytes.
+    /// Answers the first question that was not answered with so many bytes.
     fn answer(&mut self, bytes: usize) {
-        let (peer, asked) = self.asked.last().expect("something was asked").clone();
-        let (session, number) = match asked {
-            SyncMessage::Pull { session, .. } => (session, 0),
-            SyncMessage::Next { session, number, .. } => (session, number),
-            other => panic!("{other:?} asks for nothing"),
-        };
-        self.hear(peer, SyncMessage::Chunk { session, transfer: 7, number, body: vec![0; bytes] });
+        self.answer_at(self.answered, bytes);
+        self.answered += 1;
     }
 
-    fn parts_asked(&self) -> usize {
-        self.asked.iter().filter(|(_, message)| matches!(message, SyncMessage::Next { .. })).count()
+    fn answer_at(&mut self, at: usize, bytes: usize) {
+        let (peer, session, number) = self.question(at);
+        let body = vec![u8::try_from(number % 256).unwrap(); bytes];
+        self.hear(peer, SyncMessage::Chunk { session, transfer: 7, number, body });
+    }
+
+    fn question(&self, at: usize) -> (NodeId, u64, u64) {
+        match &self.asked[at] {
+            (peer, SyncMessage::Pull { session, .. }) => (*peer, *session, 0),
+            (peer, SyncMessage::Next { session, number, .. }) => (*peer, *session, *number),
+            other => panic!("{other:?} asks for nothing"),
+        }
+    }
+
+    /// The parts that were asked for since so many questions.
+    fn numbers_since(&self, questions: usize) -> Vec<u64> {
+        (questions..self.asked.len()).map(|at| self.question(at).2).collect()
     }
 }
 
@@ -96,23 +121,19 @@ impl Receiver {
 fn a_session_takes_no_more_in_a_second_than_its_budget() {
     let rate = SyncConfig { bytes_per_s_max: 100_000, ..SyncConfig::default() };
     let mut receiver = Receiver::new(rate);
-    let (mut taken, mut answered) = (0, 0);
-    for _ in 0..100_000 {
-        if receiver.parts_asked() == answered {
+    let mut taken = 0;
+    while receiver.now < Time(0).plus_ms(21_000) {
+        if receiver.answered < receiver.asked.len() {
             receiver.answer(10_000);
-            (taken, answered) = (taken + 10_000, answered + 1);
-        }
-        receiver.pass(0);
-        if receiver.parts_asked() < answered {
+            taken += 10_000;
+        } else {
             receiver.pass(1);
         }
-        if receiver.now >= Time(0).plus_ms(21_000) {
-            break;
-        }
     }
-    let asked_again = receiver.asked.len() - answered;
     assert!((2_000_000..=2_120_000).contains(&taken), "{taken} bytes in 20 s, and a second in advance");
-    assert!(asked_again <= 2, "what the budget delays is not asked for twice: {asked_again}");
+    let mut asked = receiver.numbers_since(0);
+    asked.dedup();
+    assert_eq!(asked.len(), receiver.asked.len(), "what the budget delays is not asked for twice");
     assert_eq!(receiver.sync.counters().failed, 0);
 }
 
@@ -126,4 +147,69 @@ fn a_peer_that_sends_next_to_nothing_for_ever_is_given_up_and_the_next_is_pulled
     assert_eq!(receiver.sync.counters().failed, 1);
     let (peer, last) = receiver.asked.last().unwrap();
     assert!(*peer == OTHER, "{last:?}");
+}
+
+#[test]
+fn while_there_are_demands_and_before_the_first_part_each_question_waits_for_its_answer() {
+    let mut receiver = Receiver::new(SyncConfig::default());
+    receiver.scopes.demands = 3;
+    for number in 0..4 {
+        assert_eq!(receiver.numbers_since(receiver.answered), [number]);
+        receiver.answer(40_000);
+    }
+    assert!(receiver.numbers_since(receiver.answered).len() > 1, "plain cells are asked for ahead");
+}
+
+#[test]
+fn what_comes_before_its_turn_waits_and_what_is_missing_in_front_of_it_is_asked_for_at_once() {
+    let mut receiver = Receiver::new(SyncConfig::default());
+    receiver.answer(32_768);
+    assert_eq!(receiver.numbers_since(1), [1, 2, 3, 4]);
+    receiver.answer_at(2, 32_768);
+    receiver.answer_at(2, 32_768);
+    assert_eq!(receiver.scopes.staged, [0], "the first");
+    let questions = receiver.numbers_since(5);
+    assert_eq!(questions[0], 1, "again, at once: {questions:?}");
+    receiver.answer_at(5, 32_768);
+    assert_eq!(receiver.scopes.staged, [0, 1, 2]);
+    receiver.answer_at(1, 32_768);
+    assert_eq!(receiver.scopes.staged, [0, 1, 2], "each once");
+}
+
+#[test]
+fn a_demand_after_parts_were_asked_for_ahead_is_not_believed() {
+    let mut receiver = Receiver::new(SyncConfig::default());
+    receiver.answer(32_768);
+    receiver.scopes.demands = 1;
+    receiver.answer(32_768);
+    assert_eq!((receiver.sync.counters().refused, receiver.sync.counters().failed), (1, 1));
+}
+
+#[test]
+fn a_source_makes_parts_in_their_order_and_what_is_behind_the_end_does_no_harm() {
+    let mut source = Receiver::new(SyncConfig::default());
+    source.scopes.parts = 4;
+    let scope: ScopeName = "app".parse().unwrap();
+    let pull = SyncMessage::Pull { session: 5, scope, request: Vec::new() };
+    source.asked.clear();
+    source.hear(PEER, pull.clone());
+    let (_, SyncMessage::Chunk { transfer, .. }) = source.asked[0].clone() else { panic!("no first part") };
+    let mut ask = |number, have| {
+        let ahead = Some(Ahead { have, bytes_max: 10 });
+        source.asked.clear();
+        source.hear(PEER, SyncMessage::Next { session: 5, transfer, number, demand: Vec::new(), ahead });
+        let sent = source.asked.iter().map(|(_, message)| match message {
+            SyncMessage::Chunk { number, body, .. } => (*number, body[0], body.len()),
+            other => panic!("{other:?} is no part"),
+        });
+        sent.collect::<Vec<_>>()
+    };
+    assert_eq!(ask(2, 1), [], "not yet");
+    assert_eq!(ask(1, 1), [(1, 2, 10)]);
+    assert_eq!(ask(2, 1), [(2, 3, 10)]);
+    assert_eq!(ask(1, 1), [(1, 2, 10)], "once more, the same");
+    assert_eq!(ask(3, 2), [(3, 4, 10)]);
+    assert_eq!(ask(1, 2), [], "it has come");
+    assert_eq!((ask(4, 2), ask(5, 2), ask(u64::MAX, u64::MAX)), (vec![], vec![], vec![]));
+    assert_eq!((source.sync.counters().refused, source.scopes.made), (0, 4));
 }

@@ -6,7 +6,8 @@
 //! queues of links, rows into the queue of the disk's thread.
 //!
 //! A frame that the node has sent counts as delivered while its link is up: trees and announcements rely on it. So a link
-//! whose queue is full is closed at once, and both ends repair as after any other loss.
+//! whose queue is full is closed at once, and both ends repair as after any other loss. Parts of state transfers are asked
+//! for again and may be dropped.
 //!
 //! ```text
 //!   readers, timer, callers --> [ lock: node ] --> queues of links --> writers

@@ -21,8 +21,8 @@ pub enum Lane {
     Urgent,
     /// Everything else.
     Bulk,
-    /// Parts of a state transfer, which the peer asks for one by one, and again when one is late. A frame that waits here
-    /// already is not queued twice: copies would fill the lane of a slow link that is well.
+    /// Parts of a state transfer, which the peer asks for, and again when one is late. A frame that waits here already is not
+    /// queued twice: copies would fill the lane of a slow link that is well. One that finds no room is dropped.
     Transfer,
 }
 
@@ -151,7 +151,11 @@ impl Lanes {
             Lane::Transfer if queues.transfer.frames.contains(&frame) => return Ok(()),
             Lane::Transfer => &mut queues.transfer,
         };
-        queue.push(frame, &self.limits)?;
+        match queue.push(frame, &self.limits) {
+            // The peer asks for it again; what was told once and for all would be missing.
+            Err(SendError::Full) if lane == Lane::Transfer => return Ok(()),
+            pushed => pushed?,
+        }
         self.look_at_backlog(&mut queues);
         self.rests.store(false, Ordering::SeqCst);
         drop(queues);
@@ -381,6 +385,18 @@ mod tests {
         let mut taken = Vec::new();
         lanes.take(&mut taken, usize::MAX);
         assert_eq!(taken, ["part 1", "pt 2"]);
+    }
+
+    #[test]
+    fn a_part_that_finds_no_room_is_dropped_and_the_link_goes_on() {
+        let lanes = lanes();
+        for part in ["part 1", "part 2"] {
+            lanes.push(Lane::Transfer, part.into()).unwrap();
+        }
+        lanes.push(Lane::Bulk, "push".into()).unwrap();
+        let mut taken = Vec::new();
+        lanes.take(&mut taken, usize::MAX);
+        assert_eq!(taken, ["push", "part 1"]);
     }
 
     #[test]

@@ -27,6 +27,10 @@ use crate::identity::Identity;
 /// How long to leave the listener alone when the operating system has no sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Bytes that the operating system takes before it can send them. An urgent frame overtakes nothing of that, and the system
+/// would take megabytes for a slow link.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_MAX: u32 = 256 << 10;
 /// Keepalive counts in seconds: below this its parts come to nothing.
 const UNANSWERED_MIN: Duration = Duration::from_secs(4);
 /// Probes after which an idle connection ends.
@@ -230,6 +234,8 @@ impl Shared {
         // Frames are coalesced before they are written, so waiting for more would only cost time.
         tcp.set_nodelay(true).map_err(failed)?;
         limit_silence(&tcp, self.unanswered_max).map_err(failed)?;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT_MAX).map_err(failed)?;
         let tcp = BufReader::with_capacity(CHUNK_BYTES, tcp);
         let mut secured = match role {
             Role::Dialer => self.tls.connect(tcp).await,
@@ -479,7 +485,8 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn both_ends_of_a_link_have_the_system_end_it_when_nothing_is_acknowledged() {
+    async fn both_ends_of_a_link_have_the_system_end_it_when_nothing_is_acknowledged_and_take_little_in_advance()
+     {
         let ((a, _), (b, _)) = (node(TcpConfig::default()).await, node(TcpConfig::default()).await);
         let limit = Duration::from_secs(10);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -493,6 +500,7 @@ mod tests {
             let socket = SockRef::from(stream.get_ref().0.get_ref());
             assert_eq!(socket.tcp_user_timeout().unwrap(), Some(limit));
             assert!(socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_MAX);
             let idle = socket.tcp_keepalive_time().unwrap();
             let probes = socket.tcp_keepalive_interval().unwrap() * socket.tcp_keepalive_retries().unwrap();
             assert!(idle + probes <= limit, "{idle:?} {probes:?}");

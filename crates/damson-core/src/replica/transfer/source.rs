@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use damson_crdt::{CellId, Context, Dot, DotRange, Key, NodeId, Rule, Rules, Target};
+use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Key, NodeId, Rule, Rules, Target};
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -31,8 +31,9 @@ pub(in crate::replica) struct Outbound {
     /// Cells that have to be sent whatever the walk meets: those that change meanwhile too.
     pub todo: BTreeSet<CellId>,
     walk: Walk,
-    /// The hashes of cells and of cleared keys that were sent, while only some are.
-    sent: BTreeSet<u64>,
+    /// The hashes of cells and of cleared keys that were sent, while only some are. In the order in which they
+    /// were: they are seldom looked for.
+    sent: Vec<u64>,
     cleared: BTreeSet<Key>,
     /// Removals still to be told, those that come meanwhile included. One that the log forgets meanwhile is below the
     /// floor that the last chunk tells.
@@ -51,7 +52,7 @@ impl Outbound {
             hint: None,
             todo: BTreeSet::new(),
             walk: Walk::default(),
-            sent: BTreeSet::new(),
+            sent: Vec::new(),
             cleared: BTreeSet::new(),
             removals: BTreeSet::new(),
         }
@@ -62,8 +63,12 @@ impl Outbound {
         told && self.walk.is_over(live)
     }
 
-    fn next_cell(&mut self, live: &Live) -> Option<CellId> {
-        self.todo.pop_first().or_else(|| self.walk.next(live))
+    fn next_cell(&mut self, live: &Live) -> Option<(CellId, Cell)> {
+        let again = self.todo.pop_first().map(|id| {
+            let cell = live.cell(&id).cloned().unwrap_or_default();
+            (id, cell)
+        });
+        again.or_else(|| self.walk.next(live))
     }
 
     pub fn removed(&mut self, dot: Dot) {
@@ -75,9 +80,10 @@ impl Outbound {
     /// The receiver has brought these cells itself. It need not be told of them, unless they are something else here, or an
     /// older version of them was sent, or it is told that their key was cleared: what is not sent then is empty.
     pub fn brought_back(&mut self, inbound: &super::Inbound, differing: &BTreeSet<CellId>) {
+        self.sent.sort_unstable();
+        let was_sent = |hash: u64| self.sent.binary_search(&hash).is_ok();
         let is_told = |id: &&CellId| {
-            let of_key = xxh3_64(&id.key);
-            self.sent.contains(&hash_of(id)) || self.sent.contains(&of_key) || self.cleared.contains(&id.key)
+            was_sent(hash_of(id)) || was_sent(xxh3_64(&id.key)) || self.cleared.contains(&id.key)
         };
         let told: Vec<CellId> = inbound.staged.keys().filter(is_told).cloned().collect();
         self.todo.extend(told);
@@ -153,13 +159,12 @@ impl Replica {
         let mut chunk = Chunk::default();
         let mut bytes = 0;
         while bytes < bytes_max
-            && let Some(id) = outbound.next_cell(&self.live)
+            && let Some((id, cell)) = outbound.next_cell(&self.live)
         {
-            let cell = self.live.cell(&id).cloned().unwrap_or_default();
             bytes += id.key.len() + id.path.as_bytes().len() + 16;
             bytes += cell.dots().iter().map(|live| 16 + live.payload.user_bytes()).sum::<usize>();
             if outbound.extent == Extent::Missing {
-                outbound.sent.insert(hash_of(&id));
+                outbound.sent.push(hash_of(&id));
             }
             chunk.cells.push((id, cell));
         }
@@ -169,7 +174,7 @@ impl Replica {
             && let Some(key) = outbound.cleared.pop_first()
         {
             bytes += key.len();
-            outbound.sent.insert(xxh3_64(&key));
+            outbound.sent.push(xxh3_64(&key));
             chunk.cleared.push(key);
         }
         while bytes < bytes_max

@@ -25,12 +25,13 @@ impl Walk {
         Self { of, but, left }
     }
 
-    /// The next cell.
-    pub fn next(&mut self, live: &Live) -> Option<CellId> {
+    /// The next cell, as it is now.
+    pub fn next(&mut self, live: &Live) -> Option<(CellId, Cell)> {
         while let Some((dot, id)) = self.peek(live) {
             self.pass(dot);
-            if !self.but.contains(&id) && self.meets_first(dot, live.cell(&id)) {
-                return Some(id);
+            let cell = live.cell(&id).filter(|cell| self.meets_first(dot, cell));
+            if let Some(cell) = cell.filter(|_| !self.but.contains(&id)) {
+                return Some((id, cell.clone()));
             }
         }
         None
@@ -62,8 +63,8 @@ impl Walk {
     }
 
     /// A cell with several of the dots is met once.
-    fn meets_first(&self, dot: Dot, cell: Option<&Cell>) -> bool {
-        let dots = cell.into_iter().flat_map(Cell::dots).map(|live| live.dot);
+    fn meets_first(&self, dot: Dot, cell: &Cell) -> bool {
+        let dots = cell.dots().iter().map(|live| live.dot);
         dots.filter(|other| *other < dot).all(|other| !self.of.contains(other))
     }
 }

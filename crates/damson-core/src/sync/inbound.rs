@@ -1,0 +1,209 @@
+//! A session in which we are the receiver: what was asked for and has not come.
+
+use std::collections::VecDeque;
+
+use damson_crdt::NodeId;
+
+use super::pace::{LATE_MS, Pace};
+use super::{PROGRESS_BYTES_MIN, SyncConfig, Wish};
+use crate::scope::ScopeName;
+use crate::time::Time;
+use crate::wire::{Ahead, SyncMessage};
+
+#[derive(Debug)]
+pub(super) struct Inbound {
+    pub peer: NodeId,
+    pub scope: ScopeName,
+    pub session: u64,
+    /// What was asked for. Asked again, it is the same: the answer is relative to it.
+    request: Vec<u8>,
+    /// The source's number, once its first part has come.
+    pub transfer: Option<u64>,
+    /// The part that is staged next.
+    expected: u64,
+    /// What was asked for with that.
+    demand: Vec<u8>,
+    /// The last part brought cells and left nothing to be found out: what follows it can be asked for ahead.
+    plain: bool,
+    /// That part and those after it, as far as they were asked for.
+    asked: VecDeque<Asked>,
+    /// Questions so far.
+    questions: u64,
+    pace: Pace,
+    /// Bytes of the last part: those that follow may be as large.
+    last_bytes: u64,
+    pub bytes: u64,
+    /// When a part came last, or was asked for while none was under way.
+    heard: Time,
+    /// How long the last took that was not asked for again, or longer.
+    took_ms: u64,
+    /// The budget is used up: more is asked for then.
+    pub due: Option<Time>,
+    progress: Time,
+    /// What had come by then.
+    progress_bytes: u64,
+}
+
+/// A part that was asked for.
+#[derive(Debug)]
+struct Asked {
+    /// For how many bytes.
+    bytes: u64,
+    /// When, the first time.
+    at: Time,
+    /// The number of the question, the last time.
+    question: u64,
+    again: bool,
+    /// It has come, before one in front of it.
+    body: Option<Vec<u8>>,
+}
+
+impl Inbound {
+    pub fn new(wish: Wish, session: u64, request: Vec<u8>, config: &SyncConfig, now: Time) -> Self {
+        Self {
+            peer: wish.peer,
+            scope: wish.scope,
+            session,
+            request,
+            transfer: None,
+            expected: 0,
+            demand: Vec::new(),
+            plain: false,
+            asked: VecDeque::new(),
+            questions: 0,
+            pace: Pace::new(config),
+            last_bytes: 0,
+            bytes: 0,
+            heard: now,
+            took_ms: 0,
+            due: None,
+            progress: now,
+            progress_bytes: 0,
+        }
+    }
+
+    /// Bytes that were asked for and have not come.
+    pub fn under_way(&self) -> u64 {
+        self.asked.iter().filter(|asked| asked.body.is_none()).map(|asked| self.reckoned(asked.bytes)).sum()
+    }
+
+    /// Is nothing asked for at present?
+    pub fn pauses(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// Is one more part to be asked for?
+    pub fn wants_more(&self) -> bool {
+        self.pauses() || (self.plain && self.pace.has_room(self.asked.len(), self.under_way()))
+    }
+
+    /// Asks for one more part.
+    pub fn ask(&mut self, now: Time) -> SyncMessage {
+        if self.pauses() {
+            // The pause was ours.
+            self.progress = self.progress.plus_ms(now.ms_since(self.heard));
+            self.heard = now;
+        }
+        let (bytes, question) = (self.pace.part_bytes(), self.next_question());
+        self.asked.push_back(Asked { bytes, at: now, question, again: false, body: None });
+        self.question(self.asked.len() - 1)
+    }
+
+    /// Asks once more for the first part that is missing.
+    pub fn ask_again(&mut self, now: Time) -> Option<SyncMessage> {
+        self.heard = now;
+        (!self.pauses()).then(|| self.repeat(0))
+    }
+
+    /// Takes a part. Says what has to be asked for again; nothing when nobody asked for this.
+    pub fn take(&mut self, number: u64, body: Vec<u8>, now: Time) -> Option<Vec<SyncMessage>> {
+        let at = number.checked_sub(self.expected).and_then(|at| usize::try_from(at).ok());
+        if at.is_none_or(|at| self.asked.get(at).is_some_and(|asked| asked.body.is_some())) {
+            // It was not lost but slow: what was asked for again too early would come twice for ever.
+            self.took_ms = self.took_ms.saturating_mul(2).max(LATE_MS);
+        }
+        let asked = self.asked.get_mut(at?).filter(|asked| asked.body.is_none())?;
+        self.last_bytes = body.len() as u64;
+        self.bytes += self.last_bytes;
+        if asked.again {
+            self.pace.came_again();
+        } else {
+            self.took_ms = now.ms_since(asked.at);
+            self.pace.came(asked.bytes.max(self.last_bytes), asked.at, now);
+        }
+        let question = asked.question;
+        asked.body = Some(body);
+        self.heard = now;
+        if self.bytes >= self.progress_bytes + PROGRESS_BYTES_MIN {
+            self.progresses(now);
+        }
+        // Links keep the order: what was asked for before this and has not come is lost.
+        let lost = |at: &usize| self.asked[*at].body.is_none() && self.asked[*at].question < question;
+        let lost: Vec<usize> = (0..self.asked.len()).filter(lost).collect();
+        Some(lost.into_iter().map(|at| self.repeat(at)).collect())
+    }
+
+    /// The next part to be staged, if it has come.
+    pub fn next_part(&mut self) -> Option<Vec<u8>> {
+        let body = self.asked.front_mut()?.body.take()?;
+        self.asked.pop_front();
+        self.expected += 1;
+        Some(body)
+    }
+
+    /// A part was staged, and more is to come. `false` when this cannot be: what follows was asked for already, and as
+    /// something else.
+    pub fn goes_on(&mut self, demand: Vec<u8>, now: Time) -> bool {
+        self.plain = demand.is_empty();
+        if !self.plain {
+            self.progresses(now);
+        }
+        self.demand = demand;
+        self.plain || self.pauses()
+    }
+
+    pub fn has_stalled(&self, config: &SyncConfig, now: Time) -> bool {
+        !self.pauses() && now >= self.progress.plus_ms(config.stall_ms)
+    }
+
+    /// When the first part that is missing is asked for again.
+    pub fn retry(&self, config: &SyncConfig) -> Option<Time> {
+        let wait_ms = config.retry_ms.max((2 * self.took_ms).min(config.stall_ms / 2));
+        (!self.pauses()).then(|| self.heard.plus_ms(wait_ms))
+    }
+
+    /// When something has to be done, if nothing comes.
+    pub fn deadline(&self, config: &SyncConfig) -> Time {
+        let stalled = (!self.pauses()).then(|| self.progress.plus_ms(config.stall_ms));
+        [self.due, self.retry(config), stalled].into_iter().flatten().min().unwrap_or(Time(u64::MAX))
+    }
+
+    fn progresses(&mut self, now: Time) {
+        (self.progress, self.progress_bytes) = (now, self.bytes);
+    }
+
+    fn repeat(&mut self, at: usize) -> SyncMessage {
+        let question = self.next_question();
+        (self.asked[at].question, self.asked[at].again) = (question, true);
+        self.question(at)
+    }
+
+    fn next_question(&mut self) -> u64 {
+        self.questions += 1;
+        self.questions
+    }
+
+    fn reckoned(&self, bytes: u64) -> u64 {
+        bytes.max(self.last_bytes)
+    }
+
+    fn question(&self, at: usize) -> SyncMessage {
+        let (session, number) = (self.session, self.expected + at as u64);
+        let Some(transfer) = self.transfer else {
+            return SyncMessage::Pull { session, scope: self.scope.clone(), request: self.request.clone() };
+        };
+        let ahead = Ahead { have: self.expected, bytes_max: self.asked[at].bytes };
+        let ahead = self.plain.then_some(ahead);
+        SyncMessage::Next { session, transfer, number, demand: self.demand.clone(), ahead }
+    }
+}
