@@ -228,7 +228,8 @@ impl Scopes for ScopeTable {
         Some(match replica.open_outbound(id, peer, request) {
             _ if ahead => Opened::Ahead,
             Some(Extent::Missing) => Opened::Behind,
-            Some(Extent::Differing | Extent::Whole) | None => Opened::Compares,
+            Some(Extent::Differing | Extent::Whole) => Opened::Compares,
+            None => Opened::Unknown,
         })
     }
 
@@ -245,6 +246,10 @@ impl Scopes for ScopeTable {
         };
         let chunk = self.replicas.get_mut(scope)?.next_chunk(id, bytes_max, demand.as_ref())?;
         Some((encode_chunk(&chunk), chunk.last.is_some()))
+    }
+
+    fn has_compared(&self, scope: &ScopeName, id: u64) -> bool {
+        self.replicas.get(scope).is_some_and(|replica| replica.has_compared(id))
     }
 
     fn close(&mut self, scope: &ScopeName, id: u64) {

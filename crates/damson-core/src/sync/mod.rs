@@ -94,6 +94,8 @@ pub trait Scopes {
         bytes_max: usize,
         demand: &[u8],
     ) -> Option<(Vec<u8>, bool)>;
+    /// Has a transfer that is over compared what both hold?
+    fn has_compared(&self, scope: &ScopeName, id: u64) -> bool;
     /// Gives up a transfer.
     fn close(&mut self, scope: &ScopeName, id: u64);
     /// Takes a part of the inbound transfer, the peer's with this number, and commits it with the last.
@@ -111,6 +113,9 @@ pub enum Opened {
     Behind,
     /// When it has all: then both have been compared.
     Compares,
+    /// It is not known yet what it has seen. When it has all it is asked whether both are equal, unless they have been
+    /// compared.
+    Unknown,
 }
 
 /// What became of a part.
@@ -419,15 +424,17 @@ impl Sync {
         let message = SyncMessage::Chunk { session, transfer: id, number: 0, body: body.clone() };
         fx.push(send(peer, message));
         self.close((peer, session), scopes);
-        let compares = opened == Opened::Compares;
-        let mut outbound = Outbound::new(scope.clone(), id, compares, body, now);
+        let mut outbound = Outbound::new(scope.clone(), id, opened, body, now);
         outbound.ended = ended;
-        self.outbound.insert((peer, session), outbound);
-        self.forget_ended(scopes);
-        if opened == Opened::Behind || (ended && opened == Opened::Compares) {
+        if opened == Opened::Behind {
             self.want(peer, &scope, ended.then_some(id));
             self.pull_next(now, scopes, fx);
+        } else if ended {
+            outbound.opened = Opened::Ahead;
+            self.look_back(peer, &scope, (id, opened), now, scopes, fx);
         }
+        self.outbound.insert((peer, session), outbound);
+        self.forget_ended(scopes);
     }
 
     #[expect(
@@ -461,12 +468,33 @@ impl Sync {
         if let Some(body) = outbound.part(number).cloned() {
             fx.push(send(peer, SyncMessage::Chunk { session, transfer, number, body }));
         }
-        if outbound.ended && std::mem::take(&mut outbound.compares) {
+        if outbound.ended {
+            // Once.
+            let opened = std::mem::replace(&mut outbound.opened, Opened::Ahead);
             let (scope, id) = (outbound.scope.clone(), outbound.id);
-            self.want(peer, &scope, Some(id));
-            self.pull_next(now, scopes, fx);
+            self.look_back(peer, &scope, (id, opened), now, scopes, fx);
         }
         self.forget_ended(scopes);
+    }
+
+    /// A session of ours has ended: has the receiver something for us?
+    fn look_back(
+        &mut self,
+        peer: NodeId,
+        scope: &ScopeName,
+        (id, opened): (u64, Opened),
+        now: Time,
+        scopes: &mut dyn Scopes,
+        fx: &mut Vec<SyncEffect>,
+    ) {
+        match opened {
+            Opened::Ahead | Opened::Behind => {}
+            Opened::Unknown if !scopes.has_compared(scope, id) => self.begin(peer, scopes, fx),
+            Opened::Compares | Opened::Unknown => {
+                self.want(peer, scope, Some(id));
+                self.pull_next(now, scopes, fx);
+            }
+        }
     }
 
     #[expect(

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::Opened;
 use super::pace::UNDER_WAY_MAX;
 use crate::scope::ScopeName;
 use crate::time::Time;
@@ -17,8 +18,8 @@ pub(super) struct Outbound {
     pub kept_bytes: u64,
     /// That was the last part: the session is kept only in case it was lost.
     pub ended: bool,
-    /// When it ends we pull back.
-    pub compares: bool,
+    /// When to pull back; once that is done `Ahead`.
+    pub opened: Opened,
     pub used: Time,
 }
 
@@ -29,9 +30,9 @@ const KEPT_BYTES_MAX: u64 = 2 * UNDER_WAY_MAX;
 
 impl Outbound {
     /// A session with its first part.
-    pub fn new(scope: ScopeName, id: u64, compares: bool, first: Vec<u8>, now: Time) -> Self {
+    pub fn new(scope: ScopeName, id: u64, opened: Opened, first: Vec<u8>, now: Time) -> Self {
         let (kept, kept_bytes) = (VecDeque::new(), 0);
-        let mut out = Self { scope, id, number: 0, kept, kept_bytes, ended: false, compares, used: now };
+        let mut out = Self { scope, id, number: 0, kept, kept_bytes, ended: false, opened, used: now };
         out.keep(first);
         out
     }
@@ -79,7 +80,7 @@ mod tests {
 
     #[test]
     fn parts_are_kept_until_they_have_come_and_no_more_than_there_is_room_for() {
-        let mut source = Outbound::new("app".parse().unwrap(), 1, false, vec![0; 10], Time(0));
+        let mut source = Outbound::new("app".parse().unwrap(), 1, Opened::Ahead, vec![0; 10], Time(0));
         (1..=3).for_each(|n| source.push(vec![n; 10], false));
         source.confirm(2);
         assert_eq!((source.part(1), source.part(2), source.kept_bytes), (None, Some(&vec![2; 10]), 20));

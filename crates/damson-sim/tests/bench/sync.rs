@@ -46,6 +46,21 @@ fn where_the_log_has_forgotten_sketches_cost_what_differs() {
 }
 
 #[test]
+fn the_actors_that_both_know_cost_nothing() {
+    let report = |actors, path| {
+        let options = SyncBenchOptions { runs: 3, actors, ..SyncBenchOptions::new(3_000, 10, path) };
+        run_sync(&options, &|| Duration::ZERO, &mut |_| ()).expect("possible options")
+    };
+    for path in [SyncPath::Context, SyncPath::Sketch] {
+        let (few, many) = (report(100, path), report(2_000, path));
+        assert_eq!(many.taken, path.to_string(), "{many:?}");
+        assert!(many.bytes < few.bytes * 11 / 10, "{few:?} {many:?}");
+        let one = report(1, path);
+        assert!(many.bytes < one.bytes + 1_000 && many.round_trips <= 4.5, "{one:?} {many:?}");
+    }
+}
+
+#[test]
 fn an_equal_pair_says_next_to_nothing() {
     let report = report(200, 7, SyncPath::Context);
     assert!((1..=16).contains(&report.equal_bytes), "{report:?}");

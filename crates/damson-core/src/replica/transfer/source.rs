@@ -129,6 +129,11 @@ impl Replica {
         extent
     }
 
+    /// Were both compared in a transfer that has ended? Then we can ask for what only the receiver had.
+    pub fn has_compared(&self, id: u64) -> bool {
+        self.baselines.contains_key(&id)
+    }
+
     /// Gives up a transfer, or ends one.
     pub fn close_outbound(&mut self, id: u64) {
         self.opening.remove(&id);

@@ -23,17 +23,21 @@ pub struct Measured {
     pub actors_bytes: usize,
 }
 
-/// The rows of what both hold, by an author who is neither of them.
+/// The rows of what both hold, by authors who are neither of them: each has written one key after the other.
 pub fn shared(options: &SyncBenchOptions) -> Vec<Row> {
-    let actor = Actor::new(NodeId([b'c'; 16]), Life(1));
-    let mut replica = Replica::new(scope(), actor, ReplicaConfig::default(), Rules::default());
     let mut clock = Clock::default();
-    for n in 0..options.shared() {
-        let mut tx = replica.begin(clock.tick(1), 1);
-        put(&mut tx, n);
-        tx.commit();
+    let mut rows = Vec::new();
+    for author in 0..options.actors {
+        let actor = Actor::new(NodeId([b'c'; 16]), Life(1 + author as u64));
+        let mut replica = Replica::new(scope(), actor, ReplicaConfig::default(), Rules::default());
+        for n in (author..options.shared()).step_by(options.actors) {
+            let mut tx = replica.begin(clock.tick(1), 1);
+            put(&mut tx, n);
+            tx.commit();
+        }
+        rows.append(&mut replica.take_rows());
     }
-    replica.take_rows()
+    rows
 }
 
 /// Makes the difference, and measures the round that ends it, and one after it.

@@ -29,6 +29,8 @@ pub struct SyncBenchOptions {
     pub keys: usize,
     /// Keys in which they differ: half of them missing at each.
     pub diff: usize,
+    /// Who has written the keys that both hold: so many actors, each in the contexts of both.
+    pub actors: usize,
     /// By which way they become equal.
     pub path: SyncPath,
     /// Runs, of which the median counts.
@@ -40,7 +42,7 @@ impl SyncBenchOptions {
     pub fn new(keys: usize, diff: usize, path: SyncPath) -> Self {
         let sent = if path == SyncPath::Full { 2 * keys } else { diff };
         let runs = (KEYS_IN_ALL / (2 * keys + 4 * sent).max(1)).clamp(RUNS_MIN, RUNS_MAX);
-        Self { keys, diff, path, runs: runs - (runs + 1) % 2 }
+        Self { keys, diff, actors: 1, path, runs: runs - (runs + 1) % 2 }
     }
 
     /// Keys that the first node writes while it is alone.
@@ -63,6 +65,11 @@ impl SyncBenchOptions {
             () if self.keys < self.first_half() + 2 => Err(format!(
                 "{} keys are too few for a difference of {}: each node holds half of it, and two more",
                 self.keys, self.diff
+            )),
+            () if self.actors == 0 || self.actors > self.shared().max(1) => Err(format!(
+                "{} actors cannot have written the {} keys that both hold",
+                self.actors,
+                self.shared()
             )),
             () if self.runs == 0 => Err("no runs".into()),
             () => Ok(()),

@@ -14,6 +14,8 @@ pub struct SyncBenchReport {
     pub keys: usize,
     /// Keys in which they differed.
     pub diff: usize,
+    /// Actors who have written what both hold.
+    pub actors: usize,
     /// The path that was asked for.
     pub path: String,
     /// The path that was taken in all runs: `context`, `sketch`, or `full` when one side took everything; `mixed` when runs
@@ -37,6 +39,8 @@ pub struct SyncBenchReport {
     pub sketch_bytes: u64,
     /// These over d (64 - log2 d + 1.443) / 8.
     pub sketch_ratio: f64,
+    /// Bytes of the symbols alone, over the same.
+    pub symbols_ratio: f64,
     /// Frames, one because of the other, from the first request on until both are equal, two for a round trip. The check
     /// that has shown that they differ, and the digests that say where, are one before that.
     pub round_trips: f64,
@@ -76,6 +80,7 @@ pub fn report(options: &SyncBenchOptions, runs: &[Measured]) -> SyncBenchReport 
     SyncBenchReport {
         keys: options.keys,
         diff: options.diff,
+        actors: options.actors,
         path: options.path.to_string(),
         bytes: whole(of(&|run| run.round.bytes as f64)),
         frames: whole(of(&|run| run.round.frames as f64)),
@@ -85,6 +90,7 @@ pub fn report(options: &SyncBenchOptions, runs: &[Measured]) -> SyncBenchReport 
         symbols_per_diff: of(&|run| run.round.symbols as f64) / options.diff as f64,
         sketch_bytes: whole(of(&|run| run.round.sketch_bytes as f64)),
         sketch_ratio: of(&|run| run.round.sketch_bytes as f64) / sketch_bound(options.diff),
+        symbols_ratio: of(&|run| run.round.symbol_bytes as f64) / sketch_bound(options.diff),
         round_trips: of(&round_trips),
         round_trips_p99: all_round_trips[(runs.len() * 99).div_ceil(100) - 1],
         cpu_ms_a: cpu_ms(0),
