@@ -25,6 +25,9 @@ struct Page<T> {
 
 const PAGE: usize = 8;
 
+/// So few pages grow as they are filled: there are many small tables, and few large ones.
+const SMALL: usize = 4;
+
 impl<T> Places<T> {
     /// What lies at a place that is taken.
     pub fn at(&self, place: u32) -> &T {
@@ -39,9 +42,9 @@ impl<T> Places<T> {
     /// Finds a place: number 0 if nothing has one.
     pub fn put(&mut self, thing: T) -> u32 {
         let number = self.roomy.last().copied().unwrap_or_else(|| self.new_number());
-        let is_first = self.pages.len() == 1;
+        let is_small = self.pages.len() <= SMALL;
         let page = &mut self.pages[number as usize];
-        let at = page.put(thing, is_first);
+        let at = page.put(thing, is_small);
         if page.taken == PAGE {
             self.roomy.pop();
         }
@@ -80,6 +83,10 @@ impl<T> Places<T> {
 
     fn new_number(&mut self) -> u32 {
         let number = u32::try_from(self.pages.len()).expect("fewer than 2^32 things");
+        if self.pages.len() < SMALL {
+            self.pages.reserve_exact(1);
+            self.roomy.reserve_exact(1);
+        }
         self.pages.push(Page { things: Vec::new(), taken: 0 });
         self.roomy.push(number);
         number
@@ -87,8 +94,7 @@ impl<T> Places<T> {
 }
 
 impl<T> Page<T> {
-    /// The only page grows as it is filled: most tables are small, or very large.
-    fn put(&mut self, thing: T, is_only: bool) -> usize {
+    fn put(&mut self, thing: T, is_small: bool) -> usize {
         self.taken += 1;
         if self.taken <= self.things.len() {
             let at = self.things.iter().position(Option::is_none).expect("there is room");
@@ -96,7 +102,7 @@ impl<T> Page<T> {
             return at;
         }
         if self.things.len() == self.things.capacity() {
-            let room = if is_only { self.taken.next_power_of_two() } else { PAGE };
+            let room = if is_small { self.taken.next_power_of_two() } else { PAGE };
             self.things.reserve_exact(room - self.things.len());
         }
         self.things.push(Some(thing));

@@ -38,7 +38,10 @@ type Name = SmallVec<[u8; NAME_BYTES]>;
 const NAME_BYTES: usize = 24;
 
 /// The least number of homes.
-const BITS_MIN: u32 = 3;
+const BITS_MIN: u32 = 2;
+
+/// Slots that are kept beyond the last home: a list that has to grow doubles.
+const BEYOND: usize = 32;
 
 impl<V> Table<V> {
     pub fn new(seed: u64) -> Self {
@@ -197,7 +200,10 @@ impl<V> Table<V> {
 
     fn resize(&mut self, bits: u32) {
         self.bits = bits;
-        let old = std::mem::replace(&mut self.slots, vec![0; 1 << self.bits]);
+        let homes = 1 << self.bits;
+        let mut slots = Vec::with_capacity(homes + BEYOND.min(homes / 4));
+        slots.resize(homes, 0);
+        let old = std::mem::replace(&mut self.slots, slots);
         let mut next = 0;
         for slot in old.into_iter().filter(|slot| *slot != 0) {
             let at = self.home(slot & !LOW).max(next);
