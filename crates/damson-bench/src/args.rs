@@ -2,6 +2,7 @@
 
 mod cluster;
 mod engine;
+mod join;
 mod sync;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, value_parser};
 
 pub use cluster::ClusterArgs;
 pub use engine::EngineArgs;
+pub use join::JoinArgs;
 pub use sync::SyncArgs;
 
 use crate::overlay::{Detect, Dials};
@@ -32,6 +34,8 @@ pub enum Command {
     Engine(EngineArgs),
     /// A new node, and scattered differences: Damson beside chitchat, negentropy and riblt (build with `--features peers`).
     Sync(SyncArgs),
+    /// A new node takes everything over a network that is slow, or far away: how near it comes to what the network carries.
+    Join(JoinArgs),
     /// A cluster of real nodes on loopback: Damson beside chitchat (build with `--features peers`).
     Cluster(ClusterArgs),
 }

@@ -17,14 +17,14 @@ pub fn key(n: u64) -> String {
     letters(n, 0, KEY_BYTES)
 }
 
-/// The value with this number.
-pub fn value(n: u64) -> String {
-    letters(n, 1, VALUE_BYTES)
+/// The value with this number, of so many bytes.
+pub fn value(n: u64, bytes: usize) -> String {
+    letters(n, 1, bytes)
 }
 
 /// A key and its value.
 pub fn entry(n: u64) -> (String, String) {
-    (key(n), value(n))
+    (key(n), value(n, VALUE_BYTES))
 }
 
 fn letters(n: u64, seed: u64, count: usize) -> String {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn entries_have_their_lengths_and_differ() {
-        let all: BTreeSet<String> = (0..1_000).flat_map(|n| [key(n), value(n)]).collect();
+        let all: BTreeSet<String> = (0..1_000).flat_map(|n| [key(n), value(n, VALUE_BYTES)]).collect();
         assert_eq!(all.len(), 2_000);
         assert_eq!(all.iter().map(String::len).sum::<usize>(), 1_000 * (KEY_BYTES + VALUE_BYTES));
         assert_eq!(entry(7), entry(7));

@@ -8,6 +8,7 @@
 //!             `-> damson-sim's replica                                 |
 //!   sync      --> chitchat over UDP, negentropy, riblt   (`peers`)   --+
 //!             `-> damson over TCP, damson-sim's pair                   +--> comparison --> table or JSON
+//!   join      --> two nodes, and a network between them that is slow or far: proxy --> outcome --> text or JSON
 //!   cluster   --> chitchat over UDP                      (`peers`)   --|
 //!             `-> damson bench cluster, a child                      --'
 //!   processes --> damson serve, thirty times --> kill -9 --> outcome ------------> text or JSON
@@ -23,8 +24,10 @@ mod chitchats;
 mod clock;
 mod cluster;
 mod comparison;
+mod damsons;
 mod engine;
 mod entry;
+mod join;
 mod overlay;
 mod patience;
 mod processes;
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Processes(args) => processes::run(&args),
         Command::Engine(args) => engine::run(&args),
         Command::Sync(args) => sync::run(&args),
+        Command::Join(args) => join::run(&args),
         Command::Cluster(args) => cluster::run(&args),
     };
     outcome.unwrap_or_else(|error| {

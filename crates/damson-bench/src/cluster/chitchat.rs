@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::figures::Figures;
 use crate::args::ClusterArgs;
 use crate::chitchats::Nodes;
-use crate::entry::{KEY_BYTES, entry, value};
+use crate::entry::{KEY_BYTES, VALUE_BYTES, entry, value};
 use crate::patience::wait_for;
 
 /// What single puts have in common.
@@ -53,7 +53,7 @@ async fn singles(nodes: &Nodes, args: &ClusterArgs) -> anyhow::Result<Vec<Durati
         tokio::time::sleep(args.gossip().mul_f64(phase)).await;
         let suffix = format!("{put:0width$}", width = KEY_BYTES - PREFIX.len());
         let began = Instant::now();
-        nodes.put(0, &[(format!("{PREFIX}{suffix}"), value(put.into()))]).await;
+        nodes.put(0, &[(format!("{PREFIX}{suffix}"), value(put.into(), VALUE_BYTES))]).await;
         let last = last_told(&mut told, &suffix, listeners.len());
         let last = tokio::time::timeout(TOLD_WITHIN, last).await.context("a put was not told")??;
         out.push(last.saturating_duration_since(began));

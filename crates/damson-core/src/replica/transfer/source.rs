@@ -173,8 +173,6 @@ impl Replica {
             }
             chunk.cells.push((id, cell));
         }
-        // Cells of one key stand together, and name it once.
-        chunk.cells.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         while bytes < bytes_max
             && let Some(key) = outbound.cleared.pop_first()
         {
