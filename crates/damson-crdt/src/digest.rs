@@ -12,8 +12,10 @@ use crate::payload::Payload;
 use crate::rules::{Rule, Rules};
 
 /// The wrapping sum of the hashes of live dots: independent of order, kept up to date as dots come and go.
+///
+/// In two halves, because one stands beside each cell, where a number of 128 bits would leave room for its alignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Fingerprint(u128);
+pub struct Fingerprint([u64; 2]);
 
 /// The hash of what a live dot says, and where. It covers more than the dot, so that damage and forks show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,35 +26,43 @@ pub struct Contents(u128);
 pub struct Digest(pub [u8; 16]);
 
 impl Fingerprint {
+    fn of(sum: u128) -> Self {
+        Self([(sum >> 64) as u64, sum as u64])
+    }
+
+    fn sum(self) -> u128 {
+        u128::from(self.0[0]) << 64 | u128::from(self.0[1])
+    }
+
     /// A dot came alive in a cell.
     pub fn add(&mut self, contents: Contents) {
-        self.0 = self.0.wrapping_add(contents.0);
+        *self = Self::of(self.sum().wrapping_add(contents.0));
     }
 
     /// A dot died.
     pub fn remove(&mut self, contents: Contents) {
-        self.0 = self.0.wrapping_sub(contents.0);
+        *self = Self::of(self.sum().wrapping_sub(contents.0));
     }
 
     /// Another sum changes: it was of some of these dots, and is now of others.
     pub fn replace(&mut self, before: Self, now: Self) {
-        self.0 = self.0.wrapping_sub(before.0).wrapping_add(now.0);
+        *self = Self::of(self.sum().wrapping_sub(before.sum()).wrapping_add(now.sum()));
     }
 
     /// The contents of a dot, if this is the sum of that dot alone.
     pub fn of_one(self) -> Contents {
-        Contents(self.0)
+        Contents(self.sum())
     }
 
     /// That of what is left without some of the dots.
     #[must_use]
     pub fn minus(self, part: Self) -> Self {
-        Self(self.0.wrapping_sub(part.0))
+        Self::of(self.sum().wrapping_sub(part.sum()))
     }
 
     /// Half of it: enough to tell apart what nobody has made up.
     pub fn half(self) -> u64 {
-        self.0 as u64
+        self.0[1]
     }
 }
 
@@ -63,7 +73,7 @@ impl Digest {
         bytes.extend_from_slice(&(name.len() as u64).to_be_bytes());
         bytes.extend_from_slice(name.as_bytes());
         codec::encode_context(&mut bytes, seen);
-        bytes.extend_from_slice(&live.0.to_be_bytes());
+        bytes.extend_from_slice(&live.sum().to_be_bytes());
         Self(xxh3_128(&bytes).to_be_bytes())
     }
 

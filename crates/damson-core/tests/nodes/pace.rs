@@ -39,6 +39,9 @@ impl Scopes for Endless {
         self.made += 1;
         Some((vec![self.made; bytes_max], self.made == self.parts))
     }
+    fn has_compared(&self, _: &ScopeName, _: u64) -> bool {
+        false
+    }
     fn close(&mut self, _: &ScopeName, _: u64) {}
     fn stage(&mut self, _: &ScopeName, _: NodeId, _: u64, body: &[u8]) -> Staged {
         self.staged.push(body[0]);

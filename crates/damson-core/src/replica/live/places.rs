@@ -1,12 +1,12 @@
 //! Where things lie: places with numbers that stay.
 //!
-//! Places come in pages of [`PAGE`]; a page with nothing on it is gone, so that memory follows what is there and not the most
+//! Places come in pages of about [`PAGE_BYTES`]; a page with nothing on it is gone, so that memory follows what is there and not the most
 //! that ever was.
 
 /// What something takes of a page that is full, in bytes.
 pub(super) fn share_bytes<T>() -> u64 {
-    let page = super::cost::allocated(PAGE * size_of::<Option<T>>()) + size_of::<Page<T>>() as u64;
-    page / PAGE as u64
+    let page = super::cost::allocated(PAGE_BYTES) + size_of::<Page<T>>() as u64;
+    page / Places::<T>::PAGE as u64
 }
 
 /// All places.
@@ -23,20 +23,26 @@ struct Page<T> {
     taken: usize,
 }
 
-const PAGE: usize = 8;
+/// A size that allocators give without adding to it.
+const PAGE_BYTES: usize = 1_536;
 
 /// So few pages grow as they are filled: there are many small tables, and few large ones.
 const SMALL: usize = 4;
 
 impl<T> Places<T> {
+    /// Places on a page.
+    const PAGE: usize = PAGE_BYTES / size_of::<Option<T>>();
+
     /// What lies at a place that is taken.
     pub fn at(&self, place: u32) -> &T {
-        self.pages[number_of(place)].things[place as usize % PAGE].as_ref().expect("the place is taken")
+        let (number, at) = Self::split(place);
+        self.pages[number].things[at].as_ref().expect("the place is taken")
     }
 
     /// What lies at a place that is taken.
     pub fn at_mut(&mut self, place: u32) -> &mut T {
-        self.pages[number_of(place)].things[place as usize % PAGE].as_mut().expect("the place is taken")
+        let (number, at) = Self::split(place);
+        self.pages[number].things[at].as_mut().expect("the place is taken")
     }
 
     /// Finds a place: number 0 if nothing has one.
@@ -45,18 +51,18 @@ impl<T> Places<T> {
         let is_small = self.pages.len() <= SMALL;
         let page = &mut self.pages[number as usize];
         let at = page.put(thing, is_small);
-        if page.taken == PAGE {
+        if page.taken == Self::PAGE {
             self.roomy.pop();
         }
-        number * PAGE as u32 + at as u32
+        number * Self::PAGE as u32 + at as u32
     }
 
     /// Empties a place that is taken.
     pub fn take(&mut self, place: u32) -> T {
-        let number = number_of(place);
+        let (number, at) = Self::split(place);
         let page = &mut self.pages[number];
-        let thing = page.things[place as usize % PAGE].take().expect("the place is taken");
-        if page.taken == PAGE {
+        let thing = page.things[at].take().expect("the place is taken");
+        if page.taken == Self::PAGE {
             self.roomy.push(number as u32);
         }
         page.taken -= 1;
@@ -81,6 +87,11 @@ impl<T> Places<T> {
         self.pages.iter().filter(|page| page.taken > 0).count()
     }
 
+    /// The number of its page, and where it is there.
+    fn split(place: u32) -> (usize, usize) {
+        (place as usize / Self::PAGE, place as usize % Self::PAGE)
+    }
+
     fn new_number(&mut self) -> u32 {
         let number = u32::try_from(self.pages.len()).expect("fewer than 2^32 things");
         if self.pages.len() < SMALL {
@@ -102,7 +113,11 @@ impl<T> Page<T> {
             return at;
         }
         if self.things.len() == self.things.capacity() {
-            let room = if is_small { self.taken.next_power_of_two() } else { PAGE };
+            let room = if is_small {
+                self.taken.next_power_of_two().min(Places::<T>::PAGE)
+            } else {
+                Places::<T>::PAGE
+            };
             self.things.reserve_exact(room - self.things.len());
         }
         self.things.push(Some(thing));
@@ -114,8 +129,4 @@ impl<T> Default for Places<T> {
     fn default() -> Self {
         Self { pages: Vec::new(), roomy: Vec::new() }
     }
-}
-
-fn number_of(place: u32) -> usize {
-    place as usize / PAGE
 }
