@@ -8,9 +8,9 @@ use super::config::Stored;
 use super::effects::Event;
 use super::memory::MemoryConfig;
 use super::spread::Relayed;
-use crate::replica::{Extent, Followers, Inbound, Last, Replica, ReplicaConfig, Seen, Step};
+use crate::replica::{Extent, Followers, Inbound, Last, Replica, ReplicaConfig, Step};
 use crate::scope::ScopeName;
-use crate::sync::{Opened, Scopes, Staged};
+use crate::sync::{Opened, Part, Scopes, Staged};
 use crate::wire::{
     ScopeDigest, decode_chunk, decode_demand, decode_request, encode_chunk, encode_demand, encode_request,
 };
@@ -137,9 +137,9 @@ impl ScopeTable {
         self.replicas.get_mut(scope)
     }
 
-    /// Is a transfer of the scope to us under way?
-    pub fn is_staging(&self, scope: &ScopeName) -> bool {
-        self.staging.as_ref().is_some_and(|(staged, _)| staged == scope)
+    /// Is a transfer under way that brings us, who hold hardly anything of the scope, all of it?
+    pub fn is_filling(&self, scope: &ScopeName) -> bool {
+        self.staging.as_ref().is_some_and(|(staged, inbound)| staged == scope && inbound.is_filling())
     }
 
     pub fn is_full(&self) -> bool {
@@ -218,38 +218,28 @@ impl Scopes for ScopeTable {
         Some(encode_request(&request))
     }
 
-    fn open(&mut self, scope: &ScopeName, id: u64, peer: NodeId, request: &[u8]) -> Option<Opened> {
+    fn open(&mut self, scope: &ScopeName, id: u64, peer: NodeId, request: &[u8]) -> bool {
         let Ok(request) = decode_request(request, &self.config.limits) else {
             self.refused += 1;
-            return None;
+            return false;
         };
-        let replica = self.get_or_create(scope)?;
-        let ahead = matches!(&request.seen, Seen::Whole(seen) if seen.minus(replica.context()).is_empty());
-        Some(match replica.open_outbound(id, peer, request) {
-            _ if ahead => Opened::Ahead,
-            Some(Extent::Missing) => Opened::Behind,
-            Some(Extent::Differing | Extent::Whole) => Opened::Compares,
-            None => Opened::Unknown,
-        })
+        let replica = self.get_or_create(scope);
+        replica.map(|replica| replica.open_outbound(id, peer, request)).is_some()
     }
 
-    fn chunk(
-        &mut self,
-        scope: &ScopeName,
-        id: u64,
-        bytes_max: usize,
-        demand: &[u8],
-    ) -> Option<(Vec<u8>, bool)> {
+    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize, demand: &[u8]) -> Option<Part> {
         let Ok(demand) = decode_demand(demand, &self.config.limits) else {
             self.refused += 1;
             return None;
         };
-        let chunk = self.replicas.get_mut(scope)?.next_chunk(id, bytes_max, demand.as_ref())?;
-        Some((encode_chunk(&chunk), chunk.last.is_some()))
-    }
-
-    fn has_compared(&self, scope: &ScopeName, id: u64) -> bool {
-        self.replicas.get(scope).is_some_and(|replica| replica.has_compared(id))
+        let replica = self.replicas.get_mut(scope)?;
+        let chunk = replica.next_chunk(id, bytes_max, demand.as_ref())?;
+        let opened = replica.take_opened().map(|opened| match opened.extent {
+            _ if !opened.is_behind => Opened::Ahead,
+            Extent::Missing => Opened::Behind,
+            Extent::Differing | Extent::Whole => Opened::Compares,
+        });
+        Some(Part { body: encode_chunk(&chunk), is_last: chunk.last.is_some(), opened })
     }
 
     fn close(&mut self, scope: &ScopeName, id: u64) {

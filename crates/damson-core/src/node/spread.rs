@@ -63,7 +63,7 @@ impl Known for ScopeTable {
     }
 
     fn is_brought(&self, scope: &ScopeName) -> bool {
-        self.is_staging(scope)
+        self.is_filling(scope)
     }
 }
 

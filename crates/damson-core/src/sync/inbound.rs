@@ -168,7 +168,7 @@ impl Inbound {
 
     /// When the first part that is missing is asked for again.
     pub fn retry(&self, config: &SyncConfig) -> Option<Time> {
-        let wait_ms = config.retry_ms.max((2 * self.took_ms).min(config.stall_ms / 2));
+        let wait_ms = config.retry_ms.max(self.took_ms.saturating_mul(2).min(config.stall_ms / 2));
         (!self.pauses()).then(|| self.heard.plus_ms(wait_ms))
     }
 

@@ -84,24 +84,27 @@ pub trait Scopes {
     /// Begins to receive a scope, and says what to ask for. `compared` is our transfer to the source by which both were
     /// compared. Creates the scope when it is unknown and may be hosted.
     fn request(&mut self, scope: &ScopeName, compared: Option<u64>) -> Option<Vec<u8>>;
-    /// Opens a transfer to a peer. `None` when the scope or the request is impossible.
-    fn open(&mut self, scope: &ScopeName, id: u64, peer: NodeId, request: &[u8]) -> Option<Opened>;
-    /// The next part of a transfer, and whether it is the last. `None` for a demand that is none.
-    fn chunk(
-        &mut self,
-        scope: &ScopeName,
-        id: u64,
-        bytes_max: usize,
-        demand: &[u8],
-    ) -> Option<(Vec<u8>, bool)>;
-    /// Has a transfer that is over compared what both hold?
-    fn has_compared(&self, scope: &ScopeName, id: u64) -> bool;
+    /// Opens a transfer to a peer. False when the scope or the request is impossible.
+    fn open(&mut self, scope: &ScopeName, id: u64, peer: NodeId, request: &[u8]) -> bool;
+    /// The next part of a transfer. `None` for a demand that is none.
+    fn chunk(&mut self, scope: &ScopeName, id: u64, bytes_max: usize, demand: &[u8]) -> Option<Part>;
     /// Gives up a transfer.
     fn close(&mut self, scope: &ScopeName, id: u64);
     /// Takes a part of the inbound transfer, the peer's with this number, and commits it with the last.
     fn stage(&mut self, scope: &ScopeName, peer: NodeId, transfer: u64, body: &[u8]) -> Staged;
     /// Forgets what is staged.
     fn unstage(&mut self);
+}
+
+/// A part of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What the receiver stages.
+    pub body: Vec<u8>,
+    /// Is it the last?
+    pub is_last: bool,
+    /// When to pull back, if that has become known: with the first part, or when the receiver has told what it has seen.
+    pub opened: Option<Opened>,
 }
 
 /// When to pull back from a peer that pulls from us.
@@ -113,9 +116,6 @@ pub enum Opened {
     Behind,
     /// When it has all: then both have been compared.
     Compares,
-    /// It is not known yet what it has seen. When it has all it is asked whether both are equal, unless they have been
-    /// compared.
-    Unknown,
 }
 
 /// What became of a part.
@@ -409,14 +409,11 @@ impl Sync {
         }
         let id = self.next_outbound;
         let open = self.outbound.values().filter(|outbound| !outbound.ended).count();
-        let opened = if open < self.config.outbound_max && self.outbound.len() < OUTBOUND_KEPT_MAX {
-            scopes.open(&scope, id, peer, request)
-        } else {
-            None
-        };
+        let has_room = open < self.config.outbound_max && self.outbound.len() < OUTBOUND_KEPT_MAX;
+        let is_open = has_room && scopes.open(&scope, id, peer, request);
         let bytes_max = self.part_bytes(None);
-        let first = opened.and_then(|opened| Some((opened, scopes.chunk(&scope, id, bytes_max, &[])?)));
-        let Some((opened, (body, ended))) = first else {
+        let first = if is_open { scopes.chunk(&scope, id, bytes_max, &[]) } else { None };
+        let Some(Part { body, is_last, opened }) = first else {
             fx.push(send(peer, SyncMessage::Abort { session }));
             return;
         };
@@ -424,17 +421,11 @@ impl Sync {
         let message = SyncMessage::Chunk { session, transfer: id, number: 0, body: body.clone() };
         fx.push(send(peer, message));
         self.close((peer, session), scopes);
-        let mut outbound = Outbound::new(scope.clone(), id, opened, body, now);
-        outbound.ended = ended;
-        if opened == Opened::Behind {
-            self.want(peer, &scope, ended.then_some(id));
-            self.pull_next(now, scopes, fx);
-        } else if ended {
-            outbound.opened = Opened::Ahead;
-            self.look_back(peer, &scope, (id, opened), now, scopes, fx);
-        }
+        let mut outbound = Outbound::new(scope, id, body, now);
+        outbound.ended = is_last;
         self.outbound.insert((peer, session), outbound);
-        self.forget_ended(scopes);
+        self.look_back((peer, session), opened, now, scopes, fx);
+        self.forget_ended();
     }
 
     #[expect(
@@ -456,10 +447,14 @@ impl Sync {
             fx.push(send(peer, SyncMessage::Abort { session }));
             return;
         };
+        let mut opened = None;
         outbound.confirm(ahead.map_or(number, |ahead| ahead.have));
         if outbound.is_next(number) {
             match scopes.chunk(&outbound.scope, outbound.id, bytes_max, demand) {
-                Some((body, ended)) => outbound.push(body, ended),
+                Some(part) => {
+                    opened = part.opened;
+                    outbound.push(part.body, part.is_last);
+                }
                 None => self.counters.refused += 1,
             }
         }
@@ -468,32 +463,26 @@ impl Sync {
         if let Some(body) = outbound.part(number).cloned() {
             fx.push(send(peer, SyncMessage::Chunk { session, transfer, number, body }));
         }
-        if outbound.ended {
-            // Once.
-            let opened = std::mem::replace(&mut outbound.opened, Opened::Ahead);
-            let (scope, id) = (outbound.scope.clone(), outbound.id);
-            self.look_back(peer, &scope, (id, opened), now, scopes, fx);
-        }
-        self.forget_ended(scopes);
+        self.look_back((peer, session), opened, now, scopes, fx);
+        self.forget_ended();
     }
 
-    /// A session of ours has ended: has the receiver something for us?
+    /// Pulls back from a receiver that has something for us, as soon as that is known, or when it has been compared.
     fn look_back(
         &mut self,
-        peer: NodeId,
-        scope: &ScopeName,
-        (id, opened): (u64, Opened),
+        key: (NodeId, u64),
+        opened: Option<Opened>,
         now: Time,
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
     ) {
-        match opened {
-            Opened::Ahead | Opened::Behind => {}
-            Opened::Unknown if !scopes.has_compared(scope, id) => self.begin(peer, scopes, fx),
-            Opened::Compares | Opened::Unknown => {
-                self.want(peer, scope, Some(id));
-                self.pull_next(now, scopes, fx);
-            }
+        let Some(outbound) = self.outbound.get_mut(&key) else { return };
+        outbound.compares |= opened == Some(Opened::Compares);
+        let compared = outbound.ended && std::mem::take(&mut outbound.compares);
+        if compared || opened == Some(Opened::Behind) {
+            let (scope, id) = (outbound.scope.clone(), outbound.id);
+            self.want(key.0, &scope, compared.then_some(id));
+            self.pull_next(now, scopes, fx);
         }
     }
 
@@ -648,13 +637,18 @@ impl Sync {
     }
 
     /// Receivers that have come to their end do not say so.
-    fn forget_ended(&mut self, scopes: &mut dyn Scopes) {
-        while self.outbound.values().map(|outbound| outbound.kept_bytes).sum::<u64>() > OUTBOUND_BYTES_MAX {
-            let ended = self.outbound.iter().filter(|(_, outbound)| outbound.ended);
-            let Some(key) = ended.min_by_key(|(_, outbound)| outbound.used).map(|(key, _)| *key) else {
+    fn forget_ended(&mut self) {
+        let ended =
+            || self.outbound.iter().filter(|(_, outbound)| outbound.ended && outbound.kept_bytes() > 0);
+        let mut bytes: u64 = ended().map(|(_, outbound)| outbound.kept_bytes()).sum();
+        let mut keys: Vec<_> = ended().map(|(key, outbound)| (outbound.used, *key)).collect();
+        keys.sort_unstable();
+        for (_, key) in keys {
+            let Some(outbound) = self.outbound.get_mut(&key).filter(|_| bytes > OUTBOUND_BYTES_MAX) else {
                 return;
             };
-            self.close(key, scopes);
+            bytes -= outbound.kept_bytes();
+            outbound.forget_parts();
         }
     }
 

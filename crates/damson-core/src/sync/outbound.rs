@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use super::Opened;
 use super::pace::UNDER_WAY_MAX;
 use crate::scope::ScopeName;
 use crate::time::Time;
@@ -15,11 +14,11 @@ pub(super) struct Outbound {
     pub number: u64,
     /// It and those before it of which the receiver has not said that they have come, in case they were lost.
     kept: VecDeque<Vec<u8>>,
-    pub kept_bytes: u64,
+    kept_bytes: u64,
     /// That was the last part: the session is kept only in case it was lost.
     pub ended: bool,
-    /// When to pull back; once that is done `Ahead`.
-    pub opened: Opened,
+    /// When it ends we pull back.
+    pub compares: bool,
     pub used: Time,
 }
 
@@ -30,9 +29,10 @@ const KEPT_BYTES_MAX: u64 = 2 * UNDER_WAY_MAX;
 
 impl Outbound {
     /// A session with its first part.
-    pub fn new(scope: ScopeName, id: u64, opened: Opened, first: Vec<u8>, now: Time) -> Self {
+    pub fn new(scope: ScopeName, id: u64, first: Vec<u8>, now: Time) -> Self {
         let (kept, kept_bytes) = (VecDeque::new(), 0);
-        let mut out = Self { scope, id, number: 0, kept, kept_bytes, ended: false, opened, used: now };
+        let mut out =
+            Self { scope, id, number: 0, kept, kept_bytes, ended: false, compares: false, used: now };
         out.keep(first);
         out
     }
@@ -50,6 +50,16 @@ impl Outbound {
         {
             self.kept_bytes -= body.len() as u64;
         }
+    }
+
+    /// Forgets what is kept: what was lost of it can no longer be sent again.
+    pub fn forget_parts(&mut self) {
+        (self.kept, self.kept_bytes) = (VecDeque::new(), 0);
+    }
+
+    /// Bytes of the parts that are kept.
+    pub fn kept_bytes(&self) -> u64 {
+        self.kept_bytes
     }
 
     /// Is this the part to be made next, and is there room to keep it?
@@ -80,7 +90,7 @@ mod tests {
 
     #[test]
     fn parts_are_kept_until_they_have_come_and_no_more_than_there_is_room_for() {
-        let mut source = Outbound::new("app".parse().unwrap(), 1, Opened::Ahead, vec![0; 10], Time(0));
+        let mut source = Outbound::new("app".parse().unwrap(), 1, vec![0; 10], Time(0));
         (1..=3).for_each(|n| source.push(vec![n; 10], false));
         source.confirm(2);
         assert_eq!((source.part(1), source.part(2), source.kept_bytes), (None, Some(&vec![2; 10]), 20));

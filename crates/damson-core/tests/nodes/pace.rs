@@ -1,7 +1,7 @@
 //! The pace of a session of anti-entropy: its budget, what is asked for ahead, and peers that send next to nothing.
 
 use damson_core::scope::ScopeName;
-use damson_core::sync::{Opened, Scopes, Staged, Sync, SyncConfig, SyncEffect};
+use damson_core::sync::{Opened, Part, Scopes, Staged, Sync, SyncConfig, SyncEffect};
 use damson_core::time::Time;
 use damson_core::wire::{Ahead, Message, ScopeDigest, SyncMessage};
 use damson_crdt::NodeId;
@@ -32,15 +32,13 @@ impl Scopes for Endless {
     fn request(&mut self, _: &ScopeName, _: Option<u64>) -> Option<Vec<u8>> {
         Some(Vec::new())
     }
-    fn open(&mut self, _: &ScopeName, _: u64, _: NodeId, _: &[u8]) -> Option<Opened> {
-        (self.parts > 0).then_some(Opened::Ahead)
+    fn open(&mut self, _: &ScopeName, _: u64, _: NodeId, _: &[u8]) -> bool {
+        self.parts > 0
     }
-    fn chunk(&mut self, _: &ScopeName, _: u64, bytes_max: usize, _: &[u8]) -> Option<(Vec<u8>, bool)> {
+    fn chunk(&mut self, _: &ScopeName, _: u64, bytes_max: usize, _: &[u8]) -> Option<Part> {
         self.made += 1;
-        Some((vec![self.made; bytes_max], self.made == self.parts))
-    }
-    fn has_compared(&self, _: &ScopeName, _: u64) -> bool {
-        false
+        let (body, is_last) = (vec![self.made; bytes_max], self.made == self.parts);
+        Some(Part { body, is_last, opened: Some(Opened::Ahead) })
     }
     fn close(&mut self, _: &ScopeName, _: u64) {}
     fn stage(&mut self, _: &ScopeName, _: NodeId, _: u64, body: &[u8]) -> Staged {
@@ -215,4 +213,42 @@ fn a_source_makes_parts_in_their_order_and_what_is_behind_the_end_does_no_harm()
     assert_eq!(ask(1, 2), [], "it has come");
     assert_eq!((ask(4, 2), ask(5, 2), ask(u64::MAX, u64::MAX)), (vec![], vec![], vec![]));
     assert_eq!((source.sync.counters().refused, source.scopes.made), (0, 4));
+}
+
+/// A source of many receivers forgets parts of sessions that have ended, and not that they were: who asks for what is behind
+/// their end has all of it on the way.
+#[test]
+fn a_source_of_many_lets_them_end() {
+    let mut source = Receiver::new(SyncConfig { chunk_bytes: 8 << 20, ..SyncConfig::default() });
+    source.asked.clear();
+    let ahead = Some(Ahead { have: 0, bytes_max: 8 << 20 });
+    let request = |session| SyncMessage::Pull { session, scope: "app".parse().unwrap(), request: Vec::new() };
+    let next = |session, transfer, number| {
+        let demand = Vec::new();
+        SyncMessage::Next { session, transfer, number, demand, ahead }
+    };
+    for n in 1..=6_u8 {
+        let (peer, session) = (NodeId([20 + n; 16]), u64::from(n));
+        (source.scopes.made, source.scopes.parts) = (0, 4);
+        source.hear(peer, request(session));
+        let Some((_, SyncMessage::Chunk { transfer, .. })) = source.asked.last().cloned() else {
+            panic!("{:?}", source.asked.len());
+        };
+        (1..=5).for_each(|number| source.hear(peer, next(session, transfer, number)));
+        source.pass(1);
+    }
+    let parts = source.asked.iter().filter(|(_, message)| matches!(message, SyncMessage::Chunk { .. }));
+    assert_eq!(parts.count(), 6 * 4);
+    let aborts = source.asked.iter().filter(|(_, message)| matches!(message, SyncMessage::Abort { .. }));
+    assert_eq!(aborts.count(), 0);
+}
+
+#[test]
+fn a_part_that_comes_again_and_again_changes_nothing() {
+    let mut receiver = Receiver::new(SyncConfig::default());
+    receiver.answer(32_768);
+    (0..100).for_each(|_| receiver.answer_at(0, 32_768));
+    receiver.pass(1);
+    receiver.answer(32_768);
+    assert_eq!(receiver.scopes.staged, [0, 1]);
 }

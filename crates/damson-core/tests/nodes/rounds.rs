@@ -1,5 +1,6 @@
 //! Rounds of anti-entropy ride on probes.
 
+use damson_core::node::Config;
 use damson_core::replica::Slot;
 use damson_core::wire::Message;
 
@@ -53,4 +54,28 @@ fn rounds_wait_for_a_pause_in_what_comes_by_itself_but_not_for_ever() {
     }
     let rounds = bus.node(0).sync_counters().rounds - before;
     assert!((2..=6).contains(&rounds), "{rounds} in 20 s");
+}
+
+/// What was seen is told by what differs here, so the source learns only later whether there is anything to pull back.
+#[test]
+fn a_difference_takes_one_session_of_each_at_most() {
+    let mut bus = Bus::default();
+    for n in [1, 2] {
+        let mut config = Config::new(format!("n{n}"), "test");
+        config.replica.whole_actors_max = 0;
+        bus.start_with(config, n, Rows::new(), None, u64::from(n));
+    }
+    bus.link(0, 1);
+    bus.run(5_000);
+    let pulled = |bus: &mut Bus| [0, 1].map(|at| bus.node(at).sync_counters().pulled);
+    let before = pulled(&mut bus);
+    for _ in 0..10 {
+        bus.deaf.insert((0, 1));
+        bus.write(0, |tx| _ = tx.add(&Slot::key("k"), 1).unwrap());
+        bus.deaf.clear();
+        bus.run(3_000);
+    }
+    let after = pulled(&mut bus);
+    let sessions = [0, 1].map(|at| after[at] - before[at]);
+    assert!(sessions[0] <= 10 && sessions[1] == 10, "{sessions:?}");
 }

@@ -1,8 +1,8 @@
 //! Rule 3 in slow motion: transfers that take many messages, several at once, while both ends change, and give up.
 
 use bytes::Bytes;
-use damson_core::replica::{Extent, Request, Seen, TransferError, Tx};
-use damson_crdt::{Context, Rules};
+use damson_core::replica::{Chunk, Extent, Request, Seen, TransferError, Tx};
+use damson_crdt::{Cell, Context, LiveDot, Payload, Rules};
 
 use super::cluster::{Cluster, key, node};
 use super::dice::seeds;
@@ -292,4 +292,32 @@ fn a_cell_that_does_not_change_is_sent_once() {
     let sent = std::iter::from_fn(|| source.next_chunk(1, 1, None)).flat_map(|chunk| chunk.cells);
     let paths: Vec<_> = sent.map(|(id, _)| id.path).collect();
     assert_eq!(paths.len(), 2, "{paths:?}");
+}
+
+/// A source that says two things of one dot: what is counted and what agrees follows what is held in the end.
+#[test]
+fn a_dot_that_comes_to_say_something_else_is_counted_as_what_it_says() {
+    for ends in [false, true] {
+        let mut cluster = Cluster::new(2);
+        cluster.write(0, |tx| put(tx, "x", b"1"));
+        let (request, mut inbound) = cluster.members[1].replica.begin_inbound(None);
+        cluster.members[0].replica.open_outbound(1, node(1), request);
+        let mut chunk = cluster.members[0].replica.next_chunk(1, 4_096, None).unwrap();
+        let last = chunk.last.take().unwrap();
+        let (id, honest) = chunk.cells[0].clone();
+        let long = honest
+            .dots()
+            .iter()
+            .map(|live| LiveDot { payload: Payload::value(vec![7; 1_000]), ..live.clone() });
+        let forged = Cell::from_dots(long).unwrap();
+        let after = [forged, Cell::default()];
+        let sink = &mut cluster.members[1].replica;
+        sink.stage(&mut inbound, chunk).unwrap();
+        for cell in after.into_iter().take(1 + usize::from(ends)) {
+            sink.stage(&mut inbound, Chunk { cells: vec![(id.clone(), cell)], ..Chunk::default() }).unwrap();
+        }
+        sink.commit_inbound(inbound, &last, (node(0), 1)).unwrap();
+        assert_eq!(sink.user_bytes(), if ends { 0 } else { 1_000 });
+        assert_ne!(cluster.replica(0).digest(), cluster.replica(1).digest(), "it is told that they differ");
+    }
 }

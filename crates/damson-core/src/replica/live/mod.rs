@@ -321,20 +321,23 @@ impl Alive {
     /// Brings the sum of the cell up to date.
     fn turnover(self, held: &mut Held, scratch: &mut Vec<u8>, id: &CellId, rules: Rules) -> Turnover {
         let mut out = Turnover { born: SmallVec::new(), dead: SmallVec::new(), user_bytes: (0, 0) };
-        for live in held.cell.dots() {
-            if self.0.iter().all(|(dot, ..)| *dot != live.dot) {
+        let now = held.cell.dots().iter();
+        let now: SmallVec<[(Dot, Contents, u64); 1]> = now
+            .map(|live| {
                 let contents = Contents::of(scratch, &id.key, id.path.borrowed(), live, rules);
-                held.sum.add(contents);
-                out.born.push((live.dot, contents));
-                out.user_bytes.0 += live.payload.user_bytes() as u64;
-            }
+                (live.dot, contents, live.payload.user_bytes() as u64)
+            })
+            .collect();
+        // A dot that stays and says something else, as a damaged or a lying source may have it, goes and comes.
+        for (dot, contents, user_bytes) in now.iter().filter(|is| !self.0.contains(is)) {
+            held.sum.add(*contents);
+            out.born.push((*dot, *contents));
+            out.user_bytes.0 += user_bytes;
         }
-        for (dot, contents, user_bytes) in self.0 {
-            if !held.cell.contains(dot) {
-                held.sum.remove(contents);
-                out.dead.push((dot, contents));
-                out.user_bytes.1 += user_bytes;
-            }
+        for (dot, contents, user_bytes) in self.0.iter().filter(|was| !now.contains(was)) {
+            held.sum.remove(*contents);
+            out.dead.push((*dot, *contents));
+            out.user_bytes.1 += user_bytes;
         }
         out
     }

@@ -113,6 +113,15 @@ pub enum Demand {
     Seen(Answer),
 }
 
+/// A transfer of which it is known what its receiver has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// What it tells.
+    pub extent: Extent,
+    /// Has the receiver seen what we have not?
+    pub is_behind: bool,
+}
+
 /// A part of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Chunk {

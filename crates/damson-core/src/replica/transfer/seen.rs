@@ -4,6 +4,8 @@
 //! ([`crate::sketch`]); the source finds out which differ, asks for those, and takes its own for the others. That costs a
 //! round trip, and as much as has changed, however many actors there are.
 
+use std::collections::BTreeSet;
+
 use damson_crdt::{Actor, Context, Intervals, NodeId};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -25,7 +27,7 @@ pub(in crate::replica) struct Opening {
 }
 
 /// What comes of a question.
-pub(super) enum Opened {
+pub(super) enum Outcome {
     /// Another question.
     Asks(Chunk),
     /// What was asked for first, in full.
@@ -56,8 +58,8 @@ impl Replica {
             request,
             summary,
         };
+        let symbols = std::mem::take(&mut opening.summary.symbols);
         if self.key_name() != 0 && self.key_name() == opening.request.sketch_key {
-            let symbols = std::mem::take(&mut opening.summary.symbols);
             opening.asked = opening.look_into(first_batch(None), &symbols, self.live.sketch_key());
         }
         opening
@@ -68,7 +70,7 @@ impl Replica {
         &self,
         mut opening: Opening,
         demand: Option<&Demand>,
-    ) -> Option<(Opened, Option<Opening>)> {
+    ) -> Option<(Outcome, Option<Opening>)> {
         let answer = match demand {
             None => None,
             Some(Demand::Seen(answer)) => Some(answer),
@@ -89,14 +91,14 @@ impl Replica {
         };
         if let Some(seen) = known {
             let request = Request { seen: Seen::Whole(seen), ..opening.request };
-            return Some((Opened::Known(opening.peer, request), None));
+            return Some((Outcome::Known(opening.peer, request), None));
         }
         if matches!((&opening.asked, answer), (Question::Entries { .. }, Some(Answer::Entries(_)))) {
             // What was found was no difference.
             opening.asked = Question::Whole;
         }
         let asks = Some(opening.asked.clone());
-        Some((Opened::Asks(Chunk { asks, ..Chunk::default() }), Some(opening)))
+        Some((Outcome::Asks(Chunk { asks, ..Chunk::default() }), Some(opening)))
     }
 
     /// Answers a question about what we had seen.
@@ -153,15 +155,16 @@ impl Opening {
 
     /// Entries that only one of us has: ours are asked for by their actors, theirs by what is known of them.
     fn entries(&self, key: Key) -> Question {
-        let mut items = self.decoder.differences();
-        let mut actors = Vec::new();
-        for (actor, entry) in self.ours.iter() {
-            if let Ok(at) = items.binary_search(&item_of(actor, entry, key)) {
-                items.remove(at);
-                actors.push(actor);
-            }
+        let all = self.decoder.differences();
+        let is_ours = |(actor, entry): &(Actor, &Intervals)| all.binary_search(&item_of(*actor, entry, key));
+        let ours: Vec<(usize, Actor)> =
+            self.ours.iter().filter_map(|pair| is_ours(&pair).ok().map(|at| (at, pair.0))).collect();
+        let known: BTreeSet<usize> = ours.iter().map(|(at, _)| *at).collect();
+        let theirs = all.iter().enumerate().filter(|(at, _)| !known.contains(at));
+        Question::Entries {
+            items: theirs.map(|(_, item)| *item).collect(),
+            actors: ours.into_iter().map(|(_, actor)| actor).collect(),
         }
-        Question::Entries { items, actors }
     }
 
     /// What the receiver has seen, if these are the entries in which it differs.

@@ -333,6 +333,11 @@ impl Inbound {
         }
     }
 
+    /// Does the receiver hold hardly anything?
+    pub fn is_filling(&self) -> bool {
+        self.filling.is_some()
+    }
+
     /// What the source has seen.
     pub fn context(&self, last: &Last) -> Context {
         let mut context = self.seen.minus(&last.lacks);

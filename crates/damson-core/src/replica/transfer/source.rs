@@ -6,7 +6,7 @@ use damson_crdt::{Cell, CellId, Context, Dot, DotRange, Key, NodeId, Rule, Rules
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::seen::Opened;
+use super::seen::Outcome;
 use super::walk::Walk;
 use super::{Chunk, Demand, Extent, Last, Request, Seen, Symbols, keep, name_of};
 use crate::replica::Replica;
@@ -104,8 +104,9 @@ impl Outbound {
 
 impl Replica {
     /// Opens a transfer to a receiver that asks for this. `None` while what it has seen is not known: that is asked first.
-    pub fn open_outbound(&mut self, id: u64, peer: NodeId, request: Request) -> Option<Extent> {
-        match request.seen.clone() {
+    pub fn open_outbound(&mut self, id: u64, peer: NodeId, mut request: Request) -> Option<Extent> {
+        self.opened = None;
+        match std::mem::take(&mut request.seen) {
             Seen::Whole(seen) => Some(self.open_known(id, peer, request, seen)),
             Seen::Summary(summary) => {
                 self.opening.insert(id, self.begin_opening(peer, request, summary));
@@ -124,14 +125,16 @@ impl Replica {
             _ => self.open_missing(peer, seen, missing),
         };
         let extent = outbound.extent;
+        let is_behind = !outbound.seen.minus(&self.context).is_empty();
+        self.opened = Some(super::Opened { extent, is_behind });
         self.outbound.insert(id, outbound);
         self.note_comparisons();
         extent
     }
 
-    /// Were both compared in a transfer that has ended? Then we can ask for what only the receiver had.
-    pub fn has_compared(&self, id: u64) -> bool {
-        self.baselines.contains_key(&id)
+    /// What has become known of the transfer that was opened last, or had a part made last; once.
+    pub fn take_opened(&mut self) -> Option<super::Opened> {
+        self.opened.take()
     }
 
     /// Gives up a transfer, or ends one.
@@ -147,11 +150,11 @@ impl Replica {
         let mut demand = demand;
         if let Some(opening) = self.opening.remove(&id) {
             match self.go_on_opening(opening, demand)? {
-                (Opened::Asks(chunk), opening) => {
+                (Outcome::Asks(chunk), opening) => {
                     self.opening.extend(opening.map(|opening| (id, opening)));
                     return Some(chunk);
                 }
-                (Opened::Known(peer, request), _) => _ = self.open_outbound(id, peer, request),
+                (Outcome::Known(peer, request), _) => _ = self.open_outbound(id, peer, request),
             }
             demand = None;
         }
