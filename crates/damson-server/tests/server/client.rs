@@ -128,10 +128,24 @@ pub fn encode(args: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Asks and compares, line by line: `command => reply`.
+/// Asks and compares, line by line: `command => reply`, or `command ~> reply` where the order has no meaning.
 pub async fn script(client: &mut Client, lines: &str) {
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let (command, expected) = line.split_once(" => ").expect("a line is `command => reply`");
-        assert_eq!(client.ask(command.trim_end()).await.trim_end(), expected.trim(), "{command}");
+        let in_order = line.split_once(" => ");
+        let (command, expected) = in_order.or(line.split_once(" ~> ")).expect("a command and its reply");
+        let reply = client.ask(command.trim_end()).await;
+        if in_order.is_some() {
+            assert_eq!(reply.trim_end(), expected.trim(), "{command}");
+        } else {
+            assert_eq!(elements(&reply), elements(expected), "{command}: {reply}");
+        }
     }
+}
+
+/// What stands in a list, sorted.
+fn elements(reply: &str) -> Vec<&str> {
+    let inner = reply.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let mut all: Vec<&str> = inner.expect("a list").split(", ").collect();
+    all.sort_unstable();
+    all
 }

@@ -17,9 +17,9 @@ async fn hashes_hold_fields() {
         HLEN h                => (3)
         HEXISTS h f           => (1)
         HEXISTS h z           => (0)
-        HKEYS h               => ["f", "g", "i"]
-        HVALS h               => ["3", "2", "4"]
-        HGETALL h             => ["f", "3", "g", "2", "i", "4"]
+        HKEYS h               ~> ["f", "g", "i"]
+        HVALS h               ~> ["3", "2", "4"]
+        HGETALL h             ~> ["f", "3", "g", "2", "i", "4"]
         HSTRLEN h f           => (1)
         HSETNX h f 9          => (0)
         HSETNX h j 9          => (1)
@@ -50,7 +50,7 @@ async fn what_the_library_keeps_in_fields_is_shown_and_not_overwritten() {
             HGETALL h             => {wrong}
             HSET h new 1 n 2      => {wrong}
             HEXISTS h new         => (0)
-            HKEYS h               => ["n", "s"]
+            HKEYS h               ~> ["n", "s"]
             "#
         ),
     )

@@ -15,7 +15,7 @@ async fn sets_hold_each_element_once() {
         SISMEMBER s a         => (1)
         SISMEMBER s z         => (0)
         SMISMEMBER s a z      => [(1), (0)]
-        SMEMBERS s            => ["a", "b", "c"]
+        SMEMBERS s            ~> ["a", "b", "c"]
         SREM s a z            => (1)
         SREM s b c            => (2)
         EXISTS s              => (0)
