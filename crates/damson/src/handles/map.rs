@@ -57,15 +57,16 @@ impl<T: Value> Map<T> {
         self.len() == 0
     }
 
-    /// All fields with plain values.
+    /// All fields with plain values, in byte order of their names.
     ///
     /// # Errors
     /// When stored bytes are no such value.
     pub fn entries(&self) -> Result<Vec<(Bytes, T)>, ValueError> {
-        let raw: Vec<(Bytes, Bytes)> = self.scope.read(|view| {
+        let mut raw: Vec<(Bytes, Bytes)> = self.scope.read(|view| {
             let fields = view.map_fields(&self.slot);
             fields.filter_map(|f| Some((Bytes::copy_from_slice(f), view.map_get(&self.slot, f)?))).collect()
         });
+        raw.sort_unstable();
         raw.into_iter().map(|(field, value)| Ok((field, T::decode(value)?))).collect()
     }
 

@@ -40,7 +40,11 @@ impl Set {
 
     /// All elements, in byte order.
     pub fn elements(&self) -> Vec<Bytes> {
-        self.scope.read(|view| view.set_elements(&self.slot).map(Bytes::copy_from_slice).collect())
+        let read =
+            self.scope.read(|view| view.set_elements(&self.slot).map(Bytes::copy_from_slice).collect());
+        let mut all: Vec<Bytes> = read;
+        all.sort_unstable();
+        all
     }
 
     /// How many elements there are.
