@@ -234,8 +234,8 @@ impl Scopes for ScopeTable {
         };
         let replica = self.replicas.get_mut(scope)?;
         let chunk = replica.next_chunk(id, bytes_max, demand.as_ref())?;
-        let opened = replica.take_opened().map(|opened| match opened.extent {
-            _ if !opened.is_behind => Opened::Ahead,
+        let opened = replica.take_begun(id).map(|begun| match begun.extent {
+            _ if !begun.is_behind => Opened::Ahead,
             Extent::Missing => Opened::Behind,
             Extent::Differing | Extent::Whole => Opened::Compares,
         });

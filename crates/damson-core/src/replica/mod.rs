@@ -37,7 +37,7 @@ pub use memory::{MemoryLevel, MemoryOf, MemoryUse};
 pub use read::{Scan, Slot, View};
 pub use rows::{LoadError, Loader};
 pub use transfer::{
-    Answer, Chunk, Demand, Extent, Inbound, Last, Opened, Question, Request, Seen, Step, Summary, Symbols,
+    Answer, Begun, Chunk, Demand, Extent, Inbound, Last, Question, Request, Seen, Step, Summary, Symbols,
     TransferError,
 };
 pub use write::{Behind, Tx, WriteError};
@@ -91,8 +91,8 @@ pub struct Replica {
     outbound: BTreeMap<u64, transfer::Outbound>,
     /// Transfers of which it is not known yet what their receivers have seen.
     opening: BTreeMap<u64, transfer::Opening>,
-    /// What has become known of one of them.
-    opened: Option<transfer::Opened>,
+    /// The one that has begun last, until this is asked for.
+    begun: Option<(u64, Begun)>,
     /// Transfers that peers may ask for, because theirs to us has shown what only we have: by peer and its transfer.
     prepared: BTreeMap<transfer::Theirs, transfer::Outbound>,
     /// Comparisons with the sources of what we receive.
@@ -194,7 +194,7 @@ impl Replica {
             waiting: Waiting::new(config.waiting_per_peer_max, config.waiting_bytes_per_peer_max),
             outbound: BTreeMap::new(),
             opening: BTreeMap::new(),
-            opened: None,
+            begun: None,
             prepared: BTreeMap::new(),
             receiving: BTreeMap::new(),
             next_inbound: 0,

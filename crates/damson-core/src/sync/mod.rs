@@ -188,7 +188,7 @@ struct Wish {
 const PROGRESS_BYTES_MIN: u64 = 4_096;
 /// Sessions kept in memory, ended ones included.
 const OUTBOUND_KEPT_MAX: usize = 1_024;
-/// Bytes of parts that all of them keep, in case they were lost. Beyond it ended sessions are forgotten.
+/// Bytes of parts that ended sessions keep, in case they were lost. Beyond it the oldest forget theirs.
 const OUTBOUND_BYTES_MAX: u64 = 64 << 20;
 /// Peers and scopes that may wait for their pull.
 const WANTED_MAX: usize = 1_024;
@@ -424,8 +424,7 @@ impl Sync {
         let mut outbound = Outbound::new(scope, id, body, now);
         outbound.ended = is_last;
         self.outbound.insert((peer, session), outbound);
-        self.look_back((peer, session), opened, now, scopes, fx);
-        self.forget_ended();
+        self.part_was_made((peer, session), opened, now, scopes, fx);
     }
 
     #[expect(
@@ -447,12 +446,12 @@ impl Sync {
             fx.push(send(peer, SyncMessage::Abort { session }));
             return;
         };
-        let mut opened = None;
+        let mut made = None;
         outbound.confirm(ahead.map_or(number, |ahead| ahead.have));
         if outbound.is_next(number) {
             match scopes.chunk(&outbound.scope, outbound.id, bytes_max, demand) {
                 Some(part) => {
-                    opened = part.opened;
+                    made = Some(part.opened);
                     outbound.push(part.body, part.is_last);
                 }
                 None => self.counters.refused += 1,
@@ -463,12 +462,13 @@ impl Sync {
         if let Some(body) = outbound.part(number).cloned() {
             fx.push(send(peer, SyncMessage::Chunk { session, transfer, number, body }));
         }
-        self.look_back((peer, session), opened, now, scopes, fx);
-        self.forget_ended();
+        if let Some(opened) = made {
+            self.part_was_made((peer, session), opened, now, scopes, fx);
+        }
     }
 
     /// Pulls back from a receiver that has something for us, as soon as that is known, or when it has been compared.
-    fn look_back(
+    fn part_was_made(
         &mut self,
         key: (NodeId, u64),
         opened: Option<Opened>,
@@ -478,11 +478,15 @@ impl Sync {
     ) {
         let Some(outbound) = self.outbound.get_mut(&key) else { return };
         outbound.compares |= opened == Some(Opened::Compares);
-        let compared = outbound.ended && std::mem::take(&mut outbound.compares);
+        let ended = outbound.ended;
+        let compared = ended && std::mem::take(&mut outbound.compares);
         if compared || opened == Some(Opened::Behind) {
             let (scope, id) = (outbound.scope.clone(), outbound.id);
             self.want(key.0, &scope, compared.then_some(id));
             self.pull_next(now, scopes, fx);
+        }
+        if ended {
+            self.forget_ended();
         }
     }
 

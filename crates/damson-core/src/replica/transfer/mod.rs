@@ -113,9 +113,9 @@ pub enum Demand {
     Seen(Answer),
 }
 
-/// A transfer of which it is known what its receiver has seen.
+/// A transfer that has begun: it is known what its receiver has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Opened {
+pub struct Begun {
     /// What it tells.
     pub extent: Extent,
     /// Has the receiver seen what we have not?

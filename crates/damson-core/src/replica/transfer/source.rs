@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::seen::Outcome;
 use super::walk::Walk;
-use super::{Chunk, Demand, Extent, Last, Request, Seen, Symbols, keep, name_of};
+use super::{Begun, Chunk, Demand, Extent, Last, Request, Seen, Symbols, keep, name_of};
 use crate::replica::Replica;
 use crate::replica::compare::Comparison;
 use crate::replica::live::Live;
@@ -105,7 +105,6 @@ impl Outbound {
 impl Replica {
     /// Opens a transfer to a receiver that asks for this. `None` while what it has seen is not known: that is asked first.
     pub fn open_outbound(&mut self, id: u64, peer: NodeId, mut request: Request) -> Option<Extent> {
-        self.opened = None;
         match std::mem::take(&mut request.seen) {
             Seen::Whole(seen) => Some(self.open_known(id, peer, request, seen)),
             Seen::Summary(summary) => {
@@ -126,15 +125,15 @@ impl Replica {
         };
         let extent = outbound.extent;
         let is_behind = !outbound.seen.minus(&self.context).is_empty();
-        self.opened = Some(super::Opened { extent, is_behind });
+        self.begun = Some((id, Begun { extent, is_behind }));
         self.outbound.insert(id, outbound);
         self.note_comparisons();
         extent
     }
 
-    /// What has become known of the transfer that was opened last, or had a part made last; once.
-    pub fn take_opened(&mut self) -> Option<super::Opened> {
-        self.opened.take()
+    /// Has this transfer just begun? Told once, after it was opened or a part of it was made.
+    pub fn take_begun(&mut self, id: u64) -> Option<Begun> {
+        self.begun.take_if(|(of, _)| *of == id).map(|(_, begun)| begun)
     }
 
     /// Gives up a transfer, or ends one.
