@@ -154,6 +154,15 @@ pub struct Counters {
     pub future: u64,
     /// Local writes, or steps of one, refused because they would exceed a limit of memory.
     pub out_of_memory: u64,
+    /// Transfers that were entered, by their [`Extent`]: what contexts said was missing, what a comparison found, everything.
+    synced: [u64; Extent::ALL.len()],
+}
+
+impl Counters {
+    /// Syncs that were taken in, by the way that served (see [`Extent::name`]).
+    pub fn synced(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Extent::ALL.into_iter().map(|extent| (extent.name(), self.synced[extent as usize]))
+    }
 }
 
 impl Changes {

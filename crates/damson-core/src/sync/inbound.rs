@@ -42,24 +42,45 @@ pub(super) struct Inbound {
     progress: Time,
     /// What had come by then.
     progress_bytes: u64,
+    /// Parts that were taken for progress because they left something to be found out.
+    findings: u32,
 }
+
+/// Parts of a comparison may be small, and each brings it on. An honest one needs a few; who goes on and on must send something.
+const FINDINGS_MAX: u32 = 16;
 
 /// A part that was asked for.
 #[derive(Debug)]
 struct Asked {
     /// For how many bytes.
     bytes: u64,
-    /// When, the first time.
-    at: Time,
-    /// The number of the question, the last time.
-    question: u64,
-    again: bool,
+    first: Question,
+    /// The last of those that followed, because it seemed lost.
+    again: Option<Question>,
     /// It has come, before one in front of it.
     body: Option<Vec<u8>>,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Question {
+    number: u64,
+    at: Time,
+}
+
+impl Asked {
+    fn last(&self) -> Question {
+        self.again.unwrap_or(self.first)
+    }
+
+    /// The question that is answered now. What comes sooner than anything ever came was not lost but late.
+    fn answered(&self, soonest_ms: Option<u64>, now: Time) -> Question {
+        let too_soon = |again: &Question| soonest_ms.is_some_and(|least| now.ms_since(again.at) < least);
+        self.again.filter(|again| !too_soon(again)).unwrap_or(self.first)
+    }
+}
+
 impl Inbound {
-    pub fn new(wish: Wish, session: u64, request: Vec<u8>, config: &SyncConfig, now: Time) -> Self {
+    pub fn new(wish: Wish, session: u64, request: Vec<u8>, pace: Pace, now: Time) -> Self {
         Self {
             peer: wish.peer,
             scope: wish.scope,
@@ -71,7 +92,7 @@ impl Inbound {
             plain: false,
             asked: VecDeque::new(),
             questions: 0,
-            pace: Pace::new(config),
+            pace,
             last_bytes: 0,
             bytes: 0,
             heard: now,
@@ -79,7 +100,13 @@ impl Inbound {
             due: None,
             progress: now,
             progress_bytes: 0,
+            findings: 0,
         }
+    }
+
+    /// What has become known of the link.
+    pub fn into_pace(self) -> Pace {
+        self.pace
     }
 
     /// Bytes that were asked for and have not come.
@@ -104,15 +131,16 @@ impl Inbound {
             self.progress = self.progress.plus_ms(now.ms_since(self.heard));
             self.heard = now;
         }
-        let (bytes, question) = (self.pace.part_bytes(), self.next_question());
-        self.asked.push_back(Asked { bytes, at: now, question, again: false, body: None });
+        let bytes = if self.plain { self.pace.part_bytes() } else { self.pace.lone_bytes() };
+        let first = self.next_question(now);
+        self.asked.push_back(Asked { bytes, first, again: None, body: None });
         self.question(self.asked.len() - 1)
     }
 
     /// Asks once more for the first part that is missing.
     pub fn ask_again(&mut self, now: Time) -> Option<SyncMessage> {
         self.heard = now;
-        (!self.pauses()).then(|| self.repeat(0))
+        (!self.pauses()).then(|| self.repeat(0, now))
     }
 
     /// Takes a part. Says what has to be asked for again; nothing when nobody asked for this.
@@ -125,22 +153,22 @@ impl Inbound {
         let asked = self.asked.get_mut(at?).filter(|asked| asked.body.is_none())?;
         self.last_bytes = body.len() as u64;
         self.bytes += self.last_bytes;
-        if asked.again {
+        let answered = asked.answered(self.pace.soonest_ms(), now);
+        if asked.again.is_some() {
             self.pace.came_again();
         } else {
-            self.took_ms = now.ms_since(asked.at);
-            self.pace.came(asked.bytes.max(self.last_bytes), asked.at, now);
+            self.took_ms = now.ms_since(answered.at);
+            self.pace.came(self.last_bytes, answered.at, now);
         }
-        let question = asked.question;
         asked.body = Some(body);
         self.heard = now;
         if self.bytes >= self.progress_bytes + PROGRESS_BYTES_MIN {
             self.progresses(now);
         }
         // Links keep the order: what was asked for before this and has not come is lost.
-        let lost = |at: &usize| self.asked[*at].body.is_none() && self.asked[*at].question < question;
-        let lost: Vec<usize> = (0..self.asked.len()).filter(lost).collect();
-        Some(lost.into_iter().map(|at| self.repeat(at)).collect())
+        let is_lost = |asked: &Asked| asked.body.is_none() && asked.last().number < answered.number;
+        let lost: Vec<usize> = (0..self.asked.len()).filter(|at| is_lost(&self.asked[*at])).collect();
+        Some(lost.into_iter().map(|at| self.repeat(at, now)).collect())
     }
 
     /// The next part to be staged, if it has come.
@@ -155,7 +183,8 @@ impl Inbound {
     /// something else.
     pub fn goes_on(&mut self, demand: Vec<u8>, now: Time) -> bool {
         self.plain = demand.is_empty();
-        if !self.plain {
+        if !self.plain && self.findings < FINDINGS_MAX {
+            self.findings += 1;
             self.progresses(now);
         }
         self.demand = demand;
@@ -182,15 +211,14 @@ impl Inbound {
         (self.progress, self.progress_bytes) = (now, self.bytes);
     }
 
-    fn repeat(&mut self, at: usize) -> SyncMessage {
-        let question = self.next_question();
-        (self.asked[at].question, self.asked[at].again) = (question, true);
+    fn repeat(&mut self, at: usize, now: Time) -> SyncMessage {
+        self.asked[at].again = Some(self.next_question(now));
         self.question(at)
     }
 
-    fn next_question(&mut self) -> u64 {
+    fn next_question(&mut self, now: Time) -> Question {
         self.questions += 1;
-        self.questions
+        Question { number: self.questions, at: now }
     }
 
     fn reckoned(&self, bytes: u64) -> u64 {
@@ -199,11 +227,12 @@ impl Inbound {
 
     fn question(&self, at: usize) -> SyncMessage {
         let (session, number) = (self.session, self.expected + at as u64);
+        let bytes_max = self.asked[at].bytes;
         let Some(transfer) = self.transfer else {
-            return SyncMessage::Pull { session, scope: self.scope.clone(), request: self.request.clone() };
+            let (scope, request) = (self.scope.clone(), self.request.clone());
+            return SyncMessage::Pull { session, scope, request, bytes_max: Some(bytes_max) };
         };
-        let ahead = Ahead { have: self.expected, bytes_max: self.asked[at].bytes };
-        let ahead = self.plain.then_some(ahead);
-        SyncMessage::Next { session, transfer, number, demand: self.demand.clone(), ahead }
+        let ahead = Ahead { have: self.expected, bytes_max };
+        SyncMessage::Next { session, transfer, number, demand: self.demand.clone(), ahead: Some(ahead) }
     }
 }

@@ -38,6 +38,7 @@ use rand_core::Rng;
 use budget::Budget;
 use inbound::Inbound;
 use outbound::Outbound;
+use pace::Pace;
 
 use crate::scope::ScopeName;
 use crate::time::Time;
@@ -166,6 +167,8 @@ pub struct Sync {
     next_session: u64,
     inbound: Option<Inbound>,
     budget: Budget,
+    /// What the links of peers have carried, as the last pull from each has shown.
+    paces: BTreeMap<NodeId, Pace>,
     /// What to pull next. A peer and scope stands here once.
     wanted: VecDeque<Wish>,
     outbound: BTreeMap<(NodeId, u64), Outbound>,
@@ -227,6 +230,7 @@ impl Sync {
             rng,
             next_session,
             inbound: None,
+            paces: BTreeMap::new(),
             wanted: VecDeque::new(),
             outbound: BTreeMap::new(),
             incomplete: BTreeSet::new(),
@@ -313,6 +317,7 @@ impl Sync {
     pub fn peer_down(&mut self, peer: NodeId, now: Time, scopes: &mut dyn Scopes, fx: &mut Vec<SyncEffect>) {
         self.wanted.retain(|wish| wish.peer != peer);
         self.incomplete.remove(&peer);
+        self.paces.remove(&peer);
         let gone: Vec<_> = self.outbound.keys().filter(|(p, _)| *p == peer).copied().collect();
         for key in gone {
             self.close(key, scopes);
@@ -334,8 +339,8 @@ impl Sync {
     ) {
         match message {
             SyncMessage::Digests(theirs) => self.on_digests(peer, &theirs, now, scopes, fx),
-            SyncMessage::Pull { session, scope, request } => {
-                self.on_pull(peer, session, scope, &request, now, scopes, fx);
+            SyncMessage::Pull { session, scope, request, bytes_max } => {
+                self.on_pull(peer, session, scope, (&request, bytes_max), now, scopes, fx);
             }
             SyncMessage::Chunk { session, transfer, number, body } => {
                 self.on_chunk(peer, session, (transfer, number), body, now, scopes, fx);
@@ -398,7 +403,7 @@ impl Sync {
         peer: NodeId,
         session: u64,
         scope: ScopeName,
-        request: &[u8],
+        (request, bytes_max): (&[u8], Option<u64>),
         now: Time,
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
@@ -411,7 +416,7 @@ impl Sync {
         let open = self.outbound.values().filter(|outbound| !outbound.ended).count();
         let has_room = open < self.config.outbound_max && self.outbound.len() < OUTBOUND_KEPT_MAX;
         let is_open = has_room && scopes.open(&scope, id, peer, request);
-        let bytes_max = self.part_bytes(None);
+        let bytes_max = self.part_bytes(bytes_max);
         let first = if is_open { scopes.chunk(&scope, id, bytes_max, &[]) } else { None };
         let Some(Part { body, is_last, opened }) = first else {
             fx.push(send(peer, SyncMessage::Abort { session }));
@@ -441,7 +446,7 @@ impl Sync {
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
     ) {
-        let bytes_max = self.part_bytes(ahead);
+        let bytes_max = self.part_bytes(ahead.map(|ahead| ahead.bytes_max));
         let Some(outbound) = self.outbound.get_mut(&(peer, session)).filter(|o| o.id == transfer) else {
             fx.push(send(peer, SyncMessage::Abort { session }));
             return;
@@ -535,7 +540,8 @@ impl Sync {
                     }
                 }
                 Staged::Done => {
-                    self.inbound = None;
+                    let ended = self.inbound.take().expect("it is the one whose part was staged");
+                    self.paces.insert(peer, ended.into_pace());
                     self.counters.pulled += 1;
                     let more = self.wanted.iter().any(|wish| wish.peer == peer);
                     if !more && !self.incomplete.contains(&peer) {
@@ -591,7 +597,8 @@ impl Sync {
             let Some(request) = scopes.request(&wish.scope, wish.compared) else { continue };
             let (peer, session) = (wish.peer, self.next_session);
             self.next_session += 1;
-            let mut inbound = Inbound::new(wish, session, request, &self.config, now);
+            let pace = self.paces.remove(&peer).map_or_else(|| Pace::new(&self.config), Pace::resumed);
+            let mut inbound = Inbound::new(wish, session, request, pace, now);
             fx.push(send(peer, inbound.ask(now)));
             self.inbound = Some(inbound);
         }
@@ -621,6 +628,7 @@ impl Sync {
         self.give_up(scopes);
     }
 
+    /// What the link has carried is forgotten too.
     fn give_up(&mut self, scopes: &mut dyn Scopes) {
         self.incomplete.extend(self.inbound.take().map(|inbound| inbound.peer));
         self.counters.failed += 1;
@@ -656,9 +664,9 @@ impl Sync {
         }
     }
 
-    /// How large a part is to be. A receiver that does not ask ahead does not say.
-    fn part_bytes(&self, ahead: Option<Ahead>) -> usize {
-        let asked = ahead.and_then(|ahead| usize::try_from(ahead.bytes_max).ok());
+    /// How large a part is to be. A receiver need not say.
+    fn part_bytes(&self, asked: Option<u64>) -> usize {
+        let asked = asked.and_then(|bytes| usize::try_from(bytes).ok());
         asked.unwrap_or(pace::FIRST_BYTES).clamp(1, self.config.chunk_bytes.max(1))
     }
 

@@ -23,7 +23,8 @@ pub(super) struct Pace {
     halved: Time,
 }
 
-/// What a source sends first. It is there within a second on a link that carries hardly anything.
+/// What a source sends first to a receiver that knows nothing of the link. It is there within a second on one that carries
+/// hardly anything.
 pub(super) const FIRST_BYTES: usize = 32 << 10;
 /// Most that may be under way.
 pub(super) const UNDER_WAY_MAX: u64 = 16 << 20;
@@ -47,6 +48,23 @@ impl Pace {
         }
     }
 
+    /// The pace of the next session with the same peer: as much as the link is known to carry, a part at most. It may have
+    /// become busier meanwhile.
+    pub fn resumed(self) -> Self {
+        let is_narrow = self.bytes < self.chunk_bytes;
+        Self { bytes: self.bytes.min(self.chunk_bytes), careful: self.careful && is_narrow, ..self }
+    }
+
+    /// How large a part is to be that is under way alone: the first, and those that answer a demand.
+    pub fn lone_bytes(&self) -> u64 {
+        self.bytes.min(self.chunk_bytes)
+    }
+
+    /// How soon the soonest part came.
+    pub fn soonest_ms(&self) -> Option<u64> {
+        self.soonest_ms
+    }
+
     /// How large the next part is to be.
     pub fn part_bytes(&self) -> u64 {
         (self.bytes / PIECES.min(self.parts_max)).clamp(self.least(), self.chunk_bytes)
@@ -57,7 +75,7 @@ impl Pace {
         (parts as u64) < self.parts_max && bytes + self.part_bytes() <= self.bytes
     }
 
-    /// A part came for which so many bytes were reckoned, and that was asked for once.
+    /// A part of so many bytes came that was asked for once.
     pub fn came(&mut self, bytes: u64, asked: Time, now: Time) {
         let took_ms = now.ms_since(asked);
         // A long way, or a narrow one: that shows only in time.
@@ -114,6 +132,25 @@ mod tests {
         assert_eq!(pace.bytes, before / 2);
         (2..50).for_each(|n| pace.came(8 << 10, at(n * 1_000), at(n * 1_000 + 900)));
         assert_eq!((pace.bytes, pace.part_bytes()), (LEAST_BYTES, LEAST_BYTES));
+    }
+
+    #[test]
+    fn the_next_session_begins_with_what_the_link_has_carried_and_with_a_part_at_most() {
+        let first_of = |pace: Pace| pace.resumed().lone_bytes();
+        assert_eq!(first_of(Pace::new(&SyncConfig::default())), 32 << 10);
+        let mut pace = Pace::new(&SyncConfig::default());
+        pace.came(300, at(0), at(10));
+        assert_eq!(pace.lone_bytes(), (32 << 10) + 900, "a small part proves little");
+        pace.came(32 << 10, at(0), at(10));
+        assert_eq!(first_of(pace), (128 << 10) + 900);
+        let mut pace = Pace::new(&SyncConfig::default());
+        (0..30).for_each(|n| pace.came(256 << 10, at(n), at(n + 10)));
+        let resumed = pace.resumed();
+        assert_eq!((resumed.lone_bytes(), resumed.bytes), (256 << 10, 256 << 10));
+        let mut pace = Pace::new(&SyncConfig::default());
+        pace.came(32 << 10, at(0), at(1_100));
+        pace.came(8 << 10, at(0), at(5_000));
+        assert!(pace.careful && pace.resumed().careful, "a narrow link stays one");
     }
 
     #[test]

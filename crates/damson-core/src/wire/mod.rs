@@ -153,6 +153,9 @@ pub enum SyncMessage {
         /// What the receiver has seen.
         #[cbor(n(2), with = "minicbor::bytes")]
         request: Vec<u8>,
+        /// About how large the first part may be, if the receiver knows something of the link.
+        #[n(3)]
+        bytes_max: Option<u64>,
     },
     /// A part of the answer.
     #[n(4)]

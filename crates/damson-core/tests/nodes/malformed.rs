@@ -88,7 +88,7 @@ fn sync_messages_nobody_asked_for_change_nothing() {
         SyncMessage::Chunk { session: 1, transfer: 1, number: 0, body: vec![1, 2, 3] },
         SyncMessage::Next { session: 8, transfer: 1, number: 9, demand: vec![0xff; 9], ahead: None },
         SyncMessage::Abort { session: 4 },
-        SyncMessage::Pull { session: 5, scope: scope(), request: vec![0xff; 100] },
+        SyncMessage::Pull { session: 5, scope: scope(), request: vec![0xff; 100], bytes_max: Some(u64::MAX) },
         SyncMessage::Digests(Vec::new()),
     ];
     for message in odd {

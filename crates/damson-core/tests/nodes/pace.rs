@@ -17,6 +17,8 @@ struct Endless {
     demands: usize,
     /// The first bytes of the parts, as they were staged.
     staged: Vec<u8>,
+    /// With so many parts a transfer to here has ended.
+    ends: Option<usize>,
     /// A transfer from here has so many parts; each is told by its first byte.
     parts: u8,
     made: u8,
@@ -43,6 +45,9 @@ impl Scopes for Endless {
     fn close(&mut self, _: &ScopeName, _: u64) {}
     fn stage(&mut self, _: &ScopeName, _: NodeId, _: u64, body: &[u8]) -> Staged {
         self.staged.push(body[0]);
+        if self.ends == Some(self.staged.len()) {
+            return Staged::Done;
+        }
         let demands = self.demands > 0;
         self.demands -= usize::from(demands);
         Staged::More(vec![1; usize::from(demands)])
@@ -64,12 +69,15 @@ impl Receiver {
         let (now, rng) = (Time(0).plus_ms(1_000), ChaCha8Rng::seed_from_u64(1));
         let (sync, scopes) = (Sync::new(config, rng, now), Endless::default());
         let mut receiver = Self { sync, scopes, now, asked: Vec::new(), answered: 0 };
-        for peer in [PEER, OTHER] {
-            let scope = "app".parse().unwrap();
-            receiver
-                .hear(peer, SyncMessage::Digests(vec![ScopeDigest { scope, digest: [2; 16], empty: false }]));
-        }
+        receiver.differs(PEER);
+        receiver.differs(OTHER);
         receiver
+    }
+
+    /// A peer says that it has something else.
+    fn differs(&mut self, peer: NodeId) {
+        let scope = "app".parse().unwrap();
+        self.hear(peer, SyncMessage::Digests(vec![ScopeDigest { scope, digest: [2; 16], empty: false }]));
     }
 
     fn hear(&mut self, peer: NodeId, message: SyncMessage) {
@@ -108,6 +116,15 @@ impl Receiver {
         match &self.asked[at] {
             (peer, SyncMessage::Pull { session, .. }) => (*peer, *session, 0),
             (peer, SyncMessage::Next { session, number, .. }) => (*peer, *session, *number),
+            other => panic!("{other:?} asks for nothing"),
+        }
+    }
+
+    /// For how many bytes this question asks.
+    fn bytes_asked(&self, at: usize) -> u64 {
+        match &self.asked[at].1 {
+            SyncMessage::Pull { bytes_max, .. } => bytes_max.unwrap(),
+            SyncMessage::Next { ahead, .. } => ahead.unwrap().bytes_max,
             other => panic!("{other:?} asks for nothing"),
         }
     }
@@ -156,7 +173,9 @@ fn while_there_are_demands_and_before_the_first_part_each_question_waits_for_its
     receiver.scopes.demands = 3;
     for number in 0..4 {
         assert_eq!(receiver.numbers_since(receiver.answered), [number]);
-        receiver.answer(40_000);
+        let bytes_max = receiver.bytes_asked(receiver.answered);
+        assert_eq!(bytes_max, (32 << 10) << (2 * number).min(3), "as much as may be under way, up to a part");
+        receiver.answer(usize::try_from(bytes_max).unwrap());
     }
     assert!(receiver.numbers_since(receiver.answered).len() > 1, "plain cells are asked for ahead");
 }
@@ -178,6 +197,72 @@ fn what_comes_before_its_turn_waits_and_what_is_missing_in_front_of_it_is_asked_
 }
 
 #[test]
+fn parts_that_were_late_and_not_lost_are_not_all_asked_for_again() {
+    let mut receiver = Receiver::new(SyncConfig::default());
+    receiver.pass(20);
+    receiver.answer(32_768);
+    receiver.pass(20);
+    assert_eq!(receiver.numbers_since(1), [1, 2, 3, 4]);
+    receiver.pass(590);
+    assert_eq!(receiver.numbers_since(5), [1], "it has not come for long");
+    receiver.pass(10);
+    receiver.answer(32_768);
+    assert_eq!(receiver.scopes.staged, [0, 1]);
+    let again: Vec<u64> = receiver.numbers_since(6).into_iter().filter(|number| *number <= 4).collect();
+    assert_eq!(again, [], "10 ms after it was asked for again comes what was asked for before");
+}
+
+#[test]
+fn the_next_pull_from_a_peer_asks_for_what_its_link_has_carried() {
+    let first_of = |receiver: &Receiver| receiver.bytes_asked(receiver.asked.len() - 1);
+    let mut receiver = Receiver::new(SyncConfig::default());
+    assert_eq!(first_of(&receiver), 32 << 10);
+    receiver.scopes.ends = Some(3);
+    (0..3).for_each(|_| receiver.answer(32 << 10));
+    assert_eq!(first_of(&receiver), 32 << 10, "nothing is known of the other");
+    (receiver.scopes.ends, receiver.answered) = (Some(4), receiver.asked.len() - 1);
+    receiver.answer(1_000);
+    receiver.differs(PEER);
+    assert_eq!(first_of(&receiver), 256 << 10, "as large as a part may be, and no larger");
+    (receiver.scopes.ends, receiver.answered) = (Some(5), receiver.asked.len() - 1);
+    receiver.answer(1_000);
+    let mut effects = Vec::new();
+    receiver.sync.peer_down(PEER, receiver.now, &mut receiver.scopes, &mut effects);
+    receiver.differs(PEER);
+    assert_eq!(first_of(&receiver), 32 << 10, "another link");
+}
+
+#[test]
+fn a_source_sends_first_what_was_asked_for_and_no_more_than_a_part() {
+    for (bytes_max, sent) in [(None, 32 << 10), (Some(100_000), 100_000), (Some(u64::MAX), 256 << 10)] {
+        let mut source = Receiver::new(SyncConfig::default());
+        source.scopes.parts = 4;
+        source.asked.clear();
+        let scope = "app".parse().unwrap();
+        source.hear(PEER, SyncMessage::Pull { session: 5, scope, request: Vec::new(), bytes_max });
+        let (_, SyncMessage::Chunk { body, .. }) = &source.asked[0] else { panic!("no first part") };
+        assert_eq!(body.len(), sent);
+    }
+}
+
+#[test]
+fn a_source_that_lets_nothing_be_found_for_ever_is_given_up() {
+    let mut receiver = Receiver::new(SyncConfig::default());
+    receiver.scopes.demands = usize::MAX;
+    let mut waited_ms = 0;
+    while receiver.sync.counters().failed == 0 {
+        receiver.answered = receiver.asked.len() - 1;
+        receiver.answer(10);
+        // What is asked for again meanwhile is not answered.
+        (0..49).for_each(|_| receiver.pass(100));
+        waited_ms += 4_900;
+        assert!(waited_ms < 120_000, "it holds the only place");
+    }
+    assert!(waited_ms > 60_000, "an honest one may have that many questions");
+    assert_eq!(receiver.asked.last().unwrap().0, OTHER);
+}
+
+#[test]
 fn a_demand_after_parts_were_asked_for_ahead_is_not_believed() {
     let mut receiver = Receiver::new(SyncConfig::default());
     receiver.answer(32_768);
@@ -191,7 +276,7 @@ fn a_source_makes_parts_in_their_order_and_what_is_behind_the_end_does_no_harm()
     let mut source = Receiver::new(SyncConfig::default());
     source.scopes.parts = 4;
     let scope: ScopeName = "app".parse().unwrap();
-    let pull = SyncMessage::Pull { session: 5, scope, request: Vec::new() };
+    let pull = SyncMessage::Pull { session: 5, scope, request: Vec::new(), bytes_max: None };
     source.asked.clear();
     source.hear(PEER, pull.clone());
     let (_, SyncMessage::Chunk { transfer, .. }) = source.asked[0].clone() else { panic!("no first part") };
@@ -226,7 +311,12 @@ fn a_source_of_many_lets_one_end_and_sends_again_what_it_lost() {
         let (peer, session) = (NodeId([20 + n; 16]), u64::from(n));
         (source.scopes.made, source.scopes.parts) = (0, parts);
         let before = source.asked.len();
-        let pull = SyncMessage::Pull { session, scope: "app".parse().unwrap(), request: Vec::new() };
+        let pull = SyncMessage::Pull {
+            session,
+            scope: "app".parse().unwrap(),
+            request: Vec::new(),
+            bytes_max: None,
+        };
         source.hear(peer, pull);
         let transfer = match &source.asked[before].1 {
             SyncMessage::Chunk { transfer, .. } => *transfer,

@@ -243,6 +243,11 @@ impl Page {
                 &one(counters.conflicts),
             );
             self.counter("damson_future_total", "Batches from the far future.", &one(counters.future));
+            for (way, n) in counters.synced() {
+                let labels = [("scope", scope.name.as_str()), ("way", way)];
+                let help = "Syncs taken in, by the way that served: contexts, sketches, or everything.";
+                self.counter("damson_synced_total", help, &[(&labels, n)]);
+            }
         }
     }
 }

@@ -164,6 +164,20 @@ pub enum Extent {
     Whole,
 }
 
+impl Extent {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Missing, Self::Differing, Self::Whole];
+
+    /// For metrics: the way by which it was known what to tell.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "contexts",
+            Self::Differing => "sketches",
+            Self::Whole => "everything",
+        }
+    }
+}
+
 /// What the last chunk of a transfer carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Last {

@@ -95,10 +95,16 @@ impl Replica {
     /// ask for what only we had.
     pub fn commit_inbound(
         &mut self,
-        mut inbound: Inbound,
+        inbound: Inbound,
         last: &Last,
         from: Theirs,
     ) -> Result<(), TransferError> {
+        self.join_inbound(inbound, last, from)?;
+        self.counters.synced[last.extent as usize] += 1;
+        Ok(())
+    }
+
+    fn join_inbound(&mut self, mut inbound: Inbound, last: &Last, from: Theirs) -> Result<(), TransferError> {
         let comparison = self.receiving.remove(&inbound.number);
         self.note_comparisons();
         if last.seen != name_of(&inbound.seen) {

@@ -11,6 +11,9 @@ use super::options::{SyncBenchOptions, SyncPath};
 use super::pair::{BOTH, Pair, scope};
 use super::round::Round;
 
+/// Keys in which they differed before, at most.
+const WARM_UP_MAX: usize = 1_000;
+
 /// What was measured in a run.
 pub struct Measured {
     /// The round that made them equal.
@@ -50,12 +53,7 @@ pub fn measure(options: &SyncBenchOptions, pair: &mut Pair<'_>) -> Result<Measur
     if !pair.is_equal() {
         return Err("the pair is not equal before it is made to differ".into());
     }
-    if options.path == SyncPath::Sketch {
-        pair.set_cut(true);
-        forget_removals(pair);
-        pair.set_cut(false);
-        pair.round();
-    }
+    warm_up(options, pair);
     pair.set_cut(true);
     let halves = differ(options, pair);
     pair.set_cut(false);
@@ -66,6 +64,20 @@ pub fn measure(options: &SyncBenchOptions, pair: &mut Pair<'_>) -> Result<Measur
     let actors_bytes = changed_actors(pair, &halves);
     let payload_bytes = halves.iter().map(|half| encoded(half)).sum();
     Ok(Measured { round, equal: pair.round(), payload_bytes, actors_bytes })
+}
+
+/// They have compared before, when about as much differed: each knows what the link carries, and both keep the first symbols
+/// of their sets if they have used sketches.
+fn warm_up(options: &SyncBenchOptions, pair: &mut Pair<'_>) {
+    pair.set_cut(true);
+    for n in 0..options.diff.min(WARM_UP_MAX).min(options.shared()) {
+        pair.write(n % 2, |tx| put(tx, n));
+    }
+    if options.path == SyncPath::Sketch {
+        forget_removals(pair);
+    }
+    pair.set_cut(false);
+    pair.round();
 }
 
 /// Each node writes its half.

@@ -2,8 +2,10 @@
 //! until they are equal again.
 //!
 //! Keys have 16 bytes, values 64. Each run has a pair of its own: both load the same keys of another author, link, write
-//! one key each, so that each knows the other for an author, and settle. Then all frames vanish while each writes its half
-//! of the difference: new keys, missing at the other. With the frames back, the first begins a round with the second.
+//! one key each, so that each knows the other for an author, and settle. A round before ends a difference of the same size (1,000
+//! keys at most, overwritten), as in nodes that have been linked for a while: what the link carries is known then. Then all
+//! frames vanish while each writes its half of the difference: new keys, missing at the other. With the frames back, the first
+//! begins a round with the second.
 //!
 //! ```text
 //!   options --> pair (two nodes, frames counted as they pass) --> difference --> round --> report
