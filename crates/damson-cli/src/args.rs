@@ -113,6 +113,16 @@ pub struct Serve {
     /// [default: interval].
     #[arg(long, value_name = "WHEN")]
     pub sync: Option<String>,
+    /// How often the disk is flushed with --sync interval, in milliseconds [default: 1000].
+    #[arg(long, value_name = "MS")]
+    pub sync_interval_ms: Option<u64>,
+    /// When writes to one scope are acknowledged, such as sessions=never; can be given several times.
+    #[arg(long, value_name = "SCOPE=WHEN")]
+    pub scope_sync: Vec<String>,
+    /// Should the stored state be damaged, and no contact be named: go on with what is left of it. The damaged files are set
+    /// aside. Only for the last node of a cluster.
+    #[arg(long)]
+    pub accept_loss: bool,
     /// What the state may take in memory, such as 512MiB or 4GiB: beyond it local writes that add something are refused
     /// [default: no limit].
     #[arg(long, value_name = "SIZE")]

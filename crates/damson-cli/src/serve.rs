@@ -1,12 +1,14 @@
 //! `damson serve`: one node, its Redis port and its HTTP port, until a signal.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use config::{Config, Environment, File};
-use damson::{Node, Sync, SyncConfig};
+use damson::{Node, NodeBuilder, Sync, SyncConfig};
 use damson_server::{Server, ServerConfig};
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,6 +37,14 @@ struct Settings {
     #[serde(default)]
     cluster_secret_file: Vec<PathBuf>,
     sync: Option<String>,
+    sync_interval_ms: Option<u64>,
+    #[serde(default)]
+    scope_sync: Vec<String>,
+    #[serde(default)]
+    storage: Storage,
+    /// Only a flag: what is accepted once must not be for ever.
+    #[serde(skip)]
+    accept_loss: bool,
     memory_max: Option<String>,
     #[serde(default)]
     scope_memory_max: Vec<String>,
@@ -42,8 +52,21 @@ struct Settings {
     write_patience: Option<String>,
 }
 
+/// `[storage]` in the file, with scopes of their own in `[storage.scopes]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Storage {
+    sync: Option<String>,
+    sync_interval_ms: Option<u64>,
+    #[serde(default)]
+    scopes: BTreeMap<String, String>,
+}
+
+/// The longest interval, in milliseconds.
+const SYNC_INTERVAL_MS_MAX: u64 = 60_000;
+
 /// The names in the file, and behind DAMSON_ in the environment.
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 19] = [
     "name",
     "data_dir",
     "listen",
@@ -57,6 +80,8 @@ const FIELDS: [&str; 17] = [
     "zone",
     "cluster_secret_file",
     "sync",
+    "sync_interval_ms",
+    "scope_sync",
     "memory_max",
     "scope_memory_max",
     "transfer_rate",
@@ -110,7 +135,8 @@ async fn start(settings: &Settings) -> anyhow::Result<Node> {
     let Some(name) = &settings.name else { bail!("give the node a name: --name NAME") };
     let Some(data_dir) = &settings.data_dir else { bail!("say where to keep the data: --data-dir DIR") };
     let listen = settings.listen.clone().unwrap_or_else(|| "127.0.0.1:7400".into());
-    let mut builder = Node::builder(name).data_dir(data_dir).listen(listen).sync(sync(settings)?);
+    let mut builder = Node::builder(name).data_dir(data_dir).listen(listen).accept_loss(settings.accept_loss);
+    builder = durability(builder, settings)?;
     builder = builder.memory(size::limits(settings.memory_max.as_deref(), &settings.scope_memory_max)?);
     if settings.cluster_secret_file.is_empty() {
         tracing::info!("no cluster secret: listening on loopback only, for nodes of this machine");
@@ -147,12 +173,38 @@ async fn start(settings: &Settings) -> anyhow::Result<Node> {
     Ok(builder.start().await?)
 }
 
-fn sync(settings: &Settings) -> anyhow::Result<Sync> {
-    match settings.sync.as_deref() {
-        None | Some("interval") => Ok(Sync::Interval),
-        Some("always") => Ok(Sync::Always),
-        Some("never") => Ok(Sync::Never),
-        Some(other) => bail!("--sync is always, interval or never, not {other:?}"),
+/// What stands in `[storage]` counts where no flag or variable says otherwise.
+fn durability(mut builder: NodeBuilder, settings: &Settings) -> anyhow::Result<NodeBuilder> {
+    let Storage { sync, sync_interval_ms, scopes } = &settings.storage;
+    if let Some(when) = settings.sync.as_ref().or(sync.as_ref()) {
+        builder = builder.sync(sync_named(when).context("sync")?);
+    }
+    if let Some(ms) = settings.sync_interval_ms.or(*sync_interval_ms) {
+        ensure!(
+            (1..=SYNC_INTERVAL_MS_MAX).contains(&ms),
+            "sync_interval_ms is 1 to {SYNC_INTERVAL_MS_MAX}, not {ms}"
+        );
+        builder = builder.sync_interval(Duration::from_millis(ms));
+    }
+    let flags = settings
+        .scope_sync
+        .iter()
+        .map(|flag| flag.split_once('=').ok_or_else(|| anyhow!("scope_sync is SCOPE=WHEN, not {flag:?}")));
+    let table = scopes.iter().map(|(scope, when)| Ok((scope.as_str(), when.as_str())));
+    for named in table.chain(flags) {
+        let (scope, when) = named?;
+        let name = scope.parse().with_context(|| format!("the scope {scope:?}"))?;
+        builder = builder.sync_scope(name, sync_named(when).with_context(|| format!("the scope {scope:?}"))?);
+    }
+    Ok(builder)
+}
+
+fn sync_named(when: &str) -> anyhow::Result<Sync> {
+    match when {
+        "interval" => Ok(Sync::Interval),
+        "always" => Ok(Sync::Always),
+        "never" => Ok(Sync::Never),
+        other => bail!("always, interval or never, not {other:?}"),
     }
 }
 
@@ -199,6 +251,7 @@ fn settings(args: Serve) -> anyhow::Result<Settings> {
         .with_list_parse_key("join_dns")
         .with_list_parse_key("join_file")
         .with_list_parse_key("cluster_secret_file")
+        .with_list_parse_key("scope_sync")
         .with_list_parse_key("scope_memory_max");
     let read = sources.add_source(lists).build().context("cannot read the configuration")?;
     let from_sources: Settings = read.try_deserialize().context("the configuration is not right")?;
@@ -221,6 +274,10 @@ fn over(args: Serve, base: Settings) -> Settings {
         zone: args.zone.or(base.zone),
         cluster_secret_file: list(args.cluster_secret_file, base.cluster_secret_file),
         sync: args.sync.or(base.sync),
+        sync_interval_ms: args.sync_interval_ms.or(base.sync_interval_ms),
+        scope_sync: list(args.scope_sync, base.scope_sync),
+        storage: base.storage,
+        accept_loss: args.accept_loss,
         memory_max: args.memory_max.or(base.memory_max),
         scope_memory_max: list(args.scope_memory_max, base.scope_memory_max),
         transfer_rate: args.transfer_rate.or(base.transfer_rate),

@@ -19,6 +19,7 @@ mod rules {
     mod picture;
     mod registers;
     mod restarts;
+    mod salvage;
     mod seen;
     mod sets_and_maps;
     mod sketches;

@@ -93,6 +93,23 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Was there no room for a write?
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let mut cause: Option<&(dyn Error + 'static)> = match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Damaged { source, .. } | Self::Write { source, .. } => Some(&**source),
+            _ => None,
+        };
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                return matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// For `map_err`: names the attempt and the path of a failed file operation.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

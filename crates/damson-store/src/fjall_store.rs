@@ -16,7 +16,7 @@ use crate::health::Health;
 use crate::journal_tail::JournalTails;
 use crate::mark::MarkFile;
 use crate::store::{Durability, LoadReport, Store, Visit};
-use crate::{StoreError, batch, durable_file, mark, seal};
+use crate::{StoreError, batch, durable_file, mark, room, seal};
 
 /// Block cache, in bytes. Rows are read once, in order, at a start; a cache only helps compaction a little.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -25,19 +25,28 @@ const CACHE_BYTES: u64 = 4 << 20;
 /// node has its state in memory already, so this is held twice; smaller means more and smaller files.
 const MEMTABLE_BYTES: u64 = 8 << 20;
 
+/// A disk with less is full: what is held in memory of each table, and as much for the journal.
+const ROOM_BYTES_MIN: u64 = 64 << 20;
+
 /// Threads for compaction. It must keep up with the writes, not be fast.
 const WORKER_THREADS: usize = 1;
 
 /// Rows in a fjall database: one keyspace for each table, one atomic batch across them.
 pub struct FjallStore {
-    tables: [Keyspace; Table::ALL.len()],
-    database: Database,
+    /// `None` after an attempt to open it again that has failed.
+    rows: Option<Rows>,
     mark: MarkFile,
     journal_bytes_cut: u64,
     health: Health,
     folder: PathBuf,
     // Last, so that the directory is given up after the database is closed.
     _claim: DatabaseClaim,
+}
+
+/// The open database.
+struct Rows {
+    tables: [Keyspace; Table::ALL.len()],
+    database: Database,
 }
 
 impl FjallStore {
@@ -54,10 +63,9 @@ impl FjallStore {
             create(&claim)?;
         }
         let mark = MarkFile::read(folder.join("clean-stop"))?;
-        let (database, tables, journal_bytes_cut) = open_rows(&folder)?;
+        let (rows, journal_bytes_cut) = open_rows(&folder)?;
         Ok(Self {
-            tables,
-            database,
+            rows: Some(rows),
             mark,
             journal_bytes_cut,
             health: Health::default(),
@@ -68,17 +76,23 @@ impl FjallStore {
 
     /// Hands the rows to the database as one batch.
     fn write(&self, rows: &[Row], mode: PersistMode) -> Result<(), StoreError> {
-        let mut batch = self.database.batch().durability(Some(mode));
+        let Rows { tables, database } = self.rows()?;
+        let mut batch = database.batch().durability(Some(mode));
         for ((table, key), value) in batch::last_writes(rows) {
-            let keyspace = &self.tables[table as usize];
+            let keyspace = &tables[table as usize];
             match value {
                 Some(value) => batch.insert(keyspace, key, seal::seal(table, key, value)),
                 None => batch.remove(keyspace, key),
             }
         }
         // An empty batch does not persist, but what came before it may still have to.
-        let outcome = if batch.is_empty() { self.database.persist(mode) } else { batch.commit() };
+        let outcome = if batch.is_empty() { database.persist(mode) } else { batch.commit() };
         outcome.map_err(|error| self.write_failed(error))
+    }
+
+    fn rows(&self) -> Result<&Rows, StoreError> {
+        let closed = || StoreError::Poisoned { first: "the database could not be opened again".into() };
+        self.rows.as_ref().ok_or_else(closed)
     }
 
     fn write_failed(&self, error: fjall::Error) -> StoreError {
@@ -103,7 +117,7 @@ impl Store for FjallStore {
             ..LoadReport::default()
         };
         for table in Table::ALL {
-            let mut rows = self.tables[table as usize].iter();
+            let mut rows = self.rows()?.tables[table as usize].iter();
             let mut next = || rows.next().map(Guard::into_inner).transpose();
             while let Some((key, sealed)) = reading(&self.folder, &mut next)? {
                 report.visit(table, &key, seal::unseal(table, &key, &sealed), visit);
@@ -122,7 +136,7 @@ impl Store for FjallStore {
 
     fn flush(&mut self) -> Result<(), StoreError> {
         self.health.check()?;
-        let outcome = self.database.persist(persist_mode(Durability::Flushed));
+        let outcome = self.rows()?.database.persist(persist_mode(Durability::Flushed));
         self.health.note(outcome.map_err(|error| self.write_failed(error)))
     }
 
@@ -138,6 +152,19 @@ impl Store for FjallStore {
         self.flush()?;
         let outcome = self.mark.leave(mark);
         self.health.note(outcome)
+    }
+
+    fn is_full(&self) -> bool {
+        // What cannot be told is for the next write to find out.
+        room::free_bytes(&self.folder).is_some_and(|free| free < ROOM_BYTES_MIN)
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.rows = None;
+        let (rows, _) = open_rows(&self.folder)?;
+        self.rows = Some(rows);
+        self.health = Health::default();
+        Ok(())
     }
 }
 
@@ -176,7 +203,7 @@ fn create_tables(rows: &Path) -> fjall::Result<()> {
 }
 
 /// Opens what was created before, and counts the bytes of the journal that are lost by it.
-fn open_rows(folder: &Path) -> Result<(Database, [Keyspace; Table::ALL.len()], u64), StoreError> {
+fn open_rows(folder: &Path) -> Result<(Rows, u64), StoreError> {
     let rows = rows_folder(folder);
     // The database would create what is missing, and so hide that it is gone.
     if !exists(&rows.join("version"))? {
@@ -191,7 +218,7 @@ fn open_rows(folder: &Path) -> Result<(Database, [Keyspace; Table::ALL.len()], u
     }
     let tables = reading(folder, || open_tables(&database))?;
     let bytes_cut = tails.bytes_cut().map_err(StoreError::io("read the journal in", &rows))?;
-    Ok((database, tables, bytes_cut))
+    Ok((Rows { tables, database }, bytes_cut))
 }
 
 fn open_database(rows: &Path) -> fjall::Result<Database> {

@@ -39,6 +39,7 @@ mod health;
 mod journal_tail;
 mod mark;
 mod memory;
+mod room;
 mod seal;
 mod store;
 

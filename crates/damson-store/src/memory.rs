@@ -1,6 +1,7 @@
 //! A store that forgets when it is dropped.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use bytes::Bytes;
 use damson_core::persist::{Row, Table};
@@ -19,6 +20,7 @@ pub struct MemoryStore {
     mark: Option<Bytes>,
     mark_damaged: bool,
     next_failure: Option<StoreError>,
+    full: bool,
     health: Health,
 }
 
@@ -52,9 +54,9 @@ impl MemoryStore {
         self.mark_damaged
     }
 
-    /// Forgets that the store is poisoned, as closing and opening it would.
-    pub fn reopen(&mut self) {
-        self.health = Health::default();
+    /// From now on there is no room, or there is again.
+    pub fn set_full(&mut self, full: bool) {
+        self.full = full;
     }
 
     fn forget_mark(&mut self) -> Option<Bytes> {
@@ -65,7 +67,7 @@ impl MemoryStore {
     /// The start of every write: refuses if one has failed, and fails if a test asked for it.
     fn begin_write(&mut self) -> Result<(), StoreError> {
         self.health.check()?;
-        let outcome = self.next_failure.take().map_or(Ok(()), Err);
+        let outcome = self.next_failure.take().or_else(|| self.full.then(no_room)).map_or(Ok(()), Err);
         self.health.note(outcome)
     }
 }
@@ -115,4 +117,17 @@ impl Store for MemoryStore {
         self.mark = Some(Bytes::copy_from_slice(mark));
         Ok(())
     }
+
+    fn is_full(&self) -> bool {
+        self.full
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.health = Health::default();
+        Ok(())
+    }
+}
+
+fn no_room() -> StoreError {
+    StoreError::Io { action: "write", path: "memory".into(), source: io::ErrorKind::StorageFull.into() }
 }

@@ -58,6 +58,18 @@ pub trait Store: Send {
     /// [`StoreError::Limit`] if the mark is too large; then nothing happened. Any other error poisons the store; the
     /// mark may or may not be there, and if it is, all rows are too.
     fn leave_mark(&mut self, mark: &[u8]) -> Result<(), StoreError>;
+
+    /// Is the disk too full for a store to go on? To be asked after a failure: not every write that failed for want of room
+    /// says so.
+    fn is_full(&self) -> bool;
+
+    /// Opens the store once more after a failure: a life goes on, so that no mark is read. What was committed since the last
+    /// flush may be gone, and the batch that failed may be there or not: both have to be committed again.
+    ///
+    /// # Errors
+    ///
+    /// As those of the first opening. The store stays poisoned then, and this can be tried again.
+    fn reopen(&mut self) -> Result<(), StoreError>;
 }
 
 /// What a batch survives once its commit has returned.

@@ -2,29 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use damson_core::crdt::NodeId;
-use damson_core::node::{Boot, Config, MemoryConfig, Started, Stored};
+use damson_core::node::{Config, MemoryConfig, Stored};
 use damson_core::replica::ReplicaConfig;
 use damson_core::scope::ScopeName;
 use damson_core::sketch;
-use damson_store::{DataDir, FjallStore, LoadReport, MemoryStore, Store, StoreError};
 
-use crate::clock::{OsClock, entropy};
+use crate::clock::OsClock;
 use crate::discovery::{Discovery, DiscoveryConfig, check_address};
 use crate::driver::{Disk, Driver, Room, Sync};
 use crate::error::StartError;
 use crate::identity::Identity;
 use crate::node::Node;
+use crate::opening::{self, OnDamage, Opened};
 use crate::transport::{Admission, ClusterSecret, TcpConfig, TcpTransport, Transport, TransportCounters};
 
-/// How long a start waits for another owner of its directory to end.
-const OWNER_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a write waits for room, unless it is said otherwise.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// How often written rows are flushed under [`Sync::Interval`], unless it is said otherwise.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest name and realm.
 const LABEL_BYTES_MAX: usize = 255;
 
@@ -40,14 +40,9 @@ pub struct NodeBuilder {
     discovery: Discovery,
     sync: Sync,
     sync_of: BTreeMap<ScopeName, Sync>,
+    sync_interval: Duration,
     write_patience: Duration,
-}
-
-/// A store, what it found, and the mark of the last clean stop.
-struct Opened {
-    store: Box<dyn Store>,
-    dir: Option<DataDir>,
-    mark: Option<bytes::Bytes>,
+    accept_loss: bool,
 }
 
 impl NodeBuilder {
@@ -63,7 +58,9 @@ impl NodeBuilder {
             discovery: Discovery::default(),
             sync: Sync::default(),
             sync_of: BTreeMap::new(),
+            sync_interval: SYNC_INTERVAL,
             write_patience: WRITE_PATIENCE,
+            accept_loss: false,
         }
     }
 
@@ -135,6 +132,16 @@ impl NodeBuilder {
         self
     }
 
+    /// Should what is stored be damaged, and no contact be named from which it can be taken, the node goes on with what can
+    /// still be read, as a new life; the damaged files are set aside. Without this it refuses to start, with
+    /// [`StartError::Damaged`]. Only for the last node of a cluster: where others have the same, counters would count twice, and
+    /// what was deleted meanwhile would be back.
+    #[must_use]
+    pub fn accept_loss(mut self, accept: bool) -> Self {
+        self.accept_loss = accept;
+        self
+    }
+
     /// The node's key pair. Default: the one in the data directory, or a new one.
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
@@ -181,6 +188,13 @@ impl NodeBuilder {
     #[must_use]
     pub fn sync_scope(mut self, scope: ScopeName, sync: Sync) -> Self {
         self.sync_of.insert(scope, sync);
+        self
+    }
+
+    /// How often the disk is flushed under [`Sync::Interval`]: what a power failure can take at most. Default: one second.
+    #[must_use]
+    pub fn sync_interval(mut self, interval: Duration) -> Self {
+        self.sync_interval = interval;
         self
     }
 
@@ -265,11 +279,13 @@ impl NodeBuilder {
         self.check()?;
         let clock = OsClock::new();
         let Self { mut config, listen, data_dir, identity, transport, counters, admission, .. } = self;
-        let Self { mut discovery, sync, sync_of, write_patience, .. } = self;
+        let Self { mut discovery, sync, sync_of, sync_interval, write_patience, accept_loss, .. } = self;
         config.discovers = !discovery.is_empty();
         let sketch_key = sketch_key(&config.realm, admission.secrets.first());
         discovery.any_form = transport.is_some();
-        let mut opened = open(data_dir).await?;
+        let contacts = !config.contacts.is_empty() || config.discovers;
+        let on_damage = OnDamage::of(contacts, accept_loss);
+        let mut opened = opening::open(data_dir, on_damage).await?;
         let identity = match (identity, &opened.dir) {
             (Some(identity), _) => identity,
             (None, Some(dir)) => Identity::load_or_create(dir.path().join("node.key"))?,
@@ -289,10 +305,19 @@ impl NodeBuilder {
         }
         config.replica.sketch_key = sketch_key;
         config.stored = stored(opened.dir.is_some(), sync, &sync_of);
-        let started = boot(config, NodeId(identity.node_id()), &mut opened, &clock)?;
-        let sync_of = move |scope: &ScopeName| sync_of.get(scope).copied().unwrap_or(sync);
-        let room = Room::new(write_patience);
-        let node = run(started, opened, transport, counters, clock, room, sync_of);
+        let id = NodeId(identity.node_id());
+        let started = opening::boot(config, id, &mut opened, on_damage, &clock)?;
+        let Opened { store, dir, .. } = opened;
+        let durable = dir.is_some();
+        let sync_of = move |scope: &ScopeName| match durable {
+            true => sync_of.get(scope).copied().unwrap_or(sync),
+            false => Sync::Never,
+        };
+        let disk = Disk::start(store, sync_interval, sync_of);
+        let disk = disk.expect("the operating system gives a thread at the start");
+        let (continued, room) = (started.continued, Room::new(write_patience));
+        let driver = Driver::start(started.node, started.effects, clock, disk, transport, room);
+        let node = Node::new(driver, dir, counters, continued);
         discovery.start(node.driver(), &lookups);
         Ok(node)
     }
@@ -335,88 +360,6 @@ fn is_loopback(address: &str) -> bool {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-async fn open(path: Option<PathBuf>) -> Result<Opened, StoreError> {
-    let Some(path) = path else {
-        return Ok(Opened { store: Box::new(MemoryStore::new()), dir: None, mark: None });
-    };
-    let dir = take_dir(&path).await?;
-    let store = match FjallStore::open(&dir) {
-        Err(StoreError::Damaged { .. }) => return reopen_empty(dir),
-        store => store?,
-    };
-    Ok(Opened { store: Box::new(store), dir: Some(dir), mark: None })
-}
-
-/// A process that was just killed holds its directory until the system has cleared it away: a restart waits for that.
-async fn take_dir(path: &Path) -> Result<DataDir, StoreError> {
-    let began = Instant::now();
-    loop {
-        match DataDir::open(path) {
-            Err(StoreError::AlreadyOwned { .. }) if began.elapsed() < OWNER_PATIENCE => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            taken => return taken,
-        }
-    }
-}
-
-/// Keeps a damaged database as evidence and begins empty: what is not held must not be claimed (rule 11).
-fn reopen_empty(dir: DataDir) -> Result<Opened, StoreError> {
-    let aside = dir.set_aside()?;
-    tracing::error!(path = %aside.display(), "the database is damaged: set aside, starting empty and taking all from peers");
-    let store = Box::new(FjallStore::open(&dir)?);
-    Ok(Opened { store, dir: Some(dir), mark: None })
-}
-
-fn boot(config: Config, id: NodeId, opened: &mut Opened, clock: &OsClock) -> Result<Started, StartError> {
-    let mut boot = Boot::new(config.clone(), id, entropy());
-    match opened.store.load(&mut |table, key, value| boot.row(table, key, value)) {
-        Ok(report) => note_damage(&mut boot, &report),
-        Err(error @ StoreError::Damaged { .. }) => boot.damaged(error.to_string()),
-        Err(error) => return Err(error.into()),
-    }
-    opened.mark = opened.store.take_mark()?;
-    let started = boot.finish(opened.mark.as_deref(), clock.now());
-    if let Some(damage) = &started.damage {
-        tracing::error!(damage, "stored state is damaged");
-        if let Some(dir) = opened.dir.take() {
-            opened.store = Box::new(MemoryStore::new());
-            *opened = reopen_empty(dir)?;
-        }
-    }
-    Ok(started)
-}
-
-fn note_damage(boot: &mut Boot, report: &LoadReport) {
-    if report.damaged > 0 {
-        boot.damaged(format!(
-            "{} of {} rows fail their checksum",
-            report.damaged,
-            report.rows + report.damaged
-        ));
-    }
-    if report.journal_bytes_cut > 0 {
-        tracing::warn!(bytes = report.journal_bytes_cut, "a torn tail of the journal was cut");
-    }
-}
-
-fn run(
-    started: Started,
-    opened: Opened,
-    transport: Arc<dyn Transport>,
-    counters: Option<Arc<TransportCounters>>,
-    clock: OsClock,
-    room: Room,
-    sync_of: impl Fn(&ScopeName) -> Sync + Send + std::marker::Sync + 'static,
-) -> Node {
-    let durable = opened.dir.is_some();
-    let sync_of = move |scope: &ScopeName| if durable { sync_of(scope) } else { Sync::Never };
-    let disk = Disk::start(opened.store, sync_of).expect("the operating system gives a thread at the start");
-    let continued = started.continued;
-    let driver = Driver::start(started.node, started.effects, clock, disk, transport, room);
-    Node::new(driver, opened.dir, counters, continued)
 }
 
 #[cfg(test)]

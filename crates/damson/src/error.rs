@@ -1,5 +1,7 @@
 //! What can go wrong at the start and at the stop of a node.
 
+use std::path::PathBuf;
+
 use damson_store::StoreError;
 
 use crate::identity::IdentityError;
@@ -12,6 +14,18 @@ pub enum StartError {
     /// The data directory: taken by another process, unreadable, of a newer format.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What is stored is damaged, and no contact is named from which it could be taken. Nothing was changed.
+    #[error(
+        "{} is damaged: {what}. If there are other members, name one (--join) and all is taken from there; if this was the only \
+         one, what is left of it can be kept with --accept-loss, and the damaged files are set aside. Nothing was changed",
+        path.display()
+    )]
+    Damaged {
+        /// The data directory.
+        path: PathBuf,
+        /// What is wrong, and where.
+        what: String,
+    },
     /// The identity in the data directory.
     #[error(transparent)]
     Identity(#[from] IdentityError),

@@ -38,6 +38,7 @@ mod error;
 mod handles;
 pub mod identity;
 mod node;
+mod opening;
 mod scope;
 mod status;
 pub mod transport;

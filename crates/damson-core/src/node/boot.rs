@@ -2,7 +2,8 @@
 //!
 //! Every start is a new life, but for one after a clean stop: the mark that the stop left names the life, and the digest
 //! of the state that it left, which must be the one that was loaded. The driver consumes the mark before it asks. A start
-//! that finds damage begins empty: what it does not hold it must not claim to know (rule 11).
+//! that finds damage begins empty: what it does not hold it must not claim to know (rule 11). Whoever is alone can have what
+//! is left written anew.
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,8 @@ pub struct Boot {
     loader: Loader,
     stored_life: Option<Life>,
     damage: Option<String>,
+    checked: bool,
+    rewrites: bool,
 }
 
 /// How a node has started.
@@ -39,8 +42,8 @@ pub struct Started {
     pub effects: Vec<Effect>,
     /// The life goes on after a clean stop.
     pub continued: bool,
-    /// What was wrong with the rows, if anything: then the node begins empty, and the driver has to remove or set aside
-    /// all rows before it carries out the effects.
+    /// What was wrong with the rows, if anything: then the driver has to remove or set aside all rows before it carries out
+    /// the effects. The node begins empty, or with what was left.
     pub damage: Option<String>,
 }
 
@@ -52,7 +55,7 @@ impl Boot {
     pub fn new(config: Config, id: NodeId, mut rng: ChaCha8Rng) -> Self {
         let life = Life(rng.next_u64());
         let loader = Loader::new(Actor::new(id, life), config.replica.clone(), config.rules);
-        Self { config, id, rng, loader, stored_life: None, damage: None }
+        Self { config, id, rng, loader, stored_life: None, damage: None, checked: false, rewrites: false }
     }
 
     /// Takes a row.
@@ -69,16 +72,32 @@ impl Boot {
         self.damage.get_or_insert(what);
     }
 
+    /// What is wrong with the rows, if anything. To be asked after the last.
+    pub fn damage(&mut self) -> Option<&str> {
+        if !std::mem::replace(&mut self.checked, true)
+            && let Err(error) = self.loader.check()
+        {
+            self.damaged(error.to_string());
+        }
+        self.damage.as_deref()
+    }
+
+    /// Should there be damage, what is left is written anew, by a new life. Only for a node that is alone: where others have
+    /// the same, counters would count twice, and what was deleted meanwhile would be back.
+    pub fn rewrite_what_is_left(&mut self) {
+        self.rewrites = true;
+    }
+
     /// Starts the node. `mark` is what the last clean stop left; it must be gone from the disk by now.
-    pub fn finish(self, mark: Option<&[u8]>, now: Now) -> Started {
-        let Self { config, id, mut rng, loader, stored_life, mut damage } = self;
+    pub fn finish(mut self, mark: Option<&[u8]>, now: Now) -> Started {
+        self.damage();
+        let Self { config, id, mut rng, loader, stored_life, damage, rewrites, .. } = self;
         let next = Actor::new(id, Life(rng.next_u64()));
-        let mut replicas = loader.finish().unwrap_or_else(|error| {
-            damage.get_or_insert(error.to_string());
-            BTreeMap::new()
-        });
+        let mut replicas = loader.unchecked();
+        let mut left = BTreeMap::new();
         if config.rules.holds(Rule::DamageBelieved) && damage.is_some() {
-            replicas.clear();
+            left = std::mem::take(&mut replicas);
+            left.retain(|name, _| rewrites && !name.is_system());
         }
         let continued = mark.and_then(|mark| continued_life(mark, &replicas)).filter(|_| damage.is_none());
         let kept = if config.rules.holds(Rule::SameLife) { continued } else { continued.or(stored_life) };
@@ -91,6 +110,7 @@ impl Boot {
             }
             None => node.begin_new_life(actor, now),
         }
+        left.iter().for_each(|(name, rest)| node.rewrite(name, rest, now));
         let mut effects = Vec::new();
         node.store_life(&mut effects);
         node.announce_itself(now, &mut effects);
@@ -115,6 +135,13 @@ impl Node {
         for (name, replica) in &mut self.scopes.replicas {
             let hlc = self.clock.tick(now.wall_ms);
             replica.take_new_life(next, hlc, now.wall_ms);
+            self.scopes.touched.insert(name.clone());
+        }
+    }
+
+    fn rewrite(&mut self, name: &ScopeName, rest: &Replica, now: Now) {
+        if let Some(replica) = self.scopes.get_or_create(name) {
+            replica.rewrite(rest, now.wall_ms, || self.clock.tick(now.wall_ms));
             self.scopes.touched.insert(name.clone());
         }
     }

@@ -188,7 +188,7 @@ impl Replica {
 }
 
 /// Counter cells bear their actor in the path.
-fn own_path(path: &Path, old: Actor, next: Actor) -> Path {
+pub(super) fn own_path(path: &Path, old: Actor, next: Actor) -> Path {
     let prefix = path.fields().fold(Path::root(), |at, name| at.field(name));
     match path.last() {
         Leaf::Count(owner) if owner == old => prefix.leaf(Leaf::Count(next)),

@@ -19,6 +19,7 @@ mod memory;
 mod read;
 mod removals;
 mod rows;
+mod salvage;
 mod transfer;
 mod waiting;
 mod write;
@@ -35,7 +36,7 @@ use waiting::Waiting;
 pub use apply::Applied;
 pub use memory::{MemoryLevel, MemoryOf, MemoryUse};
 pub use read::{Scan, Slot, View};
-pub use rows::{LoadError, Loader};
+pub use rows::{LoadError, Loader, place_of};
 pub use transfer::{
     Answer, Begun, Chunk, Demand, Extent, Inbound, Last, Question, Request, Seen, Step, Summary, Symbols,
     TransferError,

@@ -31,7 +31,7 @@ use crate::scope::ScopeName;
 #[non_exhaustive]
 pub enum LoadError {
     /// A row cannot be read.
-    #[error("row {key:?} of table {table:?}: {source}")]
+    #[error("a row {} makes no sense: {source}", place_of(*table, key))]
     Row {
         /// The table.
         table: Table,
@@ -162,19 +162,32 @@ impl Loader {
         self.read(table, key, value).map_err(wrong)
     }
 
+    /// Do all rows together make sound replicas?
+    pub fn check(&self) -> Result<(), LoadError> {
+        for replica in self.replicas.values() {
+            if let Some(dot) = replica.live.first_outside(&replica.context) {
+                return Err(LoadError::OutsideContext { scope: replica.name.clone(), dot });
+            }
+        }
+        Ok(())
+    }
+
     /// The replicas, checked.
-    pub fn finish(mut self) -> Result<BTreeMap<ScopeName, Replica>, LoadError> {
+    pub fn finish(self) -> Result<BTreeMap<ScopeName, Replica>, LoadError> {
+        self.check()?;
+        Ok(self.unchecked())
+    }
+
+    /// The replicas, sound or not: what is left of damaged ones.
+    pub fn unchecked(mut self) -> BTreeMap<ScopeName, Replica> {
         for ((scope, position), (dot, target)) in std::mem::take(&mut self.removals) {
             self.replica(&scope).removals.restore(position, dot, target);
         }
         for replica in self.replicas.values_mut() {
             replica.changes = super::Changes::default();
             replica.note_own_traces();
-            if let Some((dot, _)) = replica.live.all_dots().find(|(dot, _)| !replica.context.contains(*dot)) {
-                return Err(LoadError::OutsideContext { scope: replica.name.clone(), dot });
-            }
         }
-        Ok(self.replicas)
+        self.replicas
     }
 
     fn replica(&mut self, scope: &ScopeName) -> &mut Replica {
@@ -216,6 +229,22 @@ impl Loader {
             _ => return Err(CodecError::Impossible("a row of unknown kind")),
         }
         Ok(())
+    }
+}
+
+/// What a row is about, for people.
+pub fn place_of(table: Table, key: &[u8]) -> String {
+    let Ok((scope, rest)) = split_scope(key) else { return format!("a row of the node in table {table:?}") };
+    let key_of_cell = || {
+        let (len, name) = rest.strip_prefix(b"n")?.split_first_chunk::<4>()?;
+        name.get(..u32::from_be_bytes(*len) as usize)
+    };
+    match (table, key_of_cell()) {
+        (Table::Cells, Some(name)) => {
+            format!("of key {:?} in scope {scope}", String::from_utf8_lossy(name))
+        }
+        (Table::Cells, None) => format!("of a key with a long name in scope {scope}"),
+        _ => format!("in table {table:?} of scope {scope}"),
     }
 }
 

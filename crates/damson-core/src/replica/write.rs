@@ -470,7 +470,7 @@ impl Tx<'_> {
         if fits { Ok(()) } else { Err(WriteError::Overflow) }
     }
 
-    fn count(&mut self, id: CellId, n: i64) -> Result<(), WriteError> {
+    pub(super) fn count(&mut self, id: CellId, n: i64) -> Result<(), WriteError> {
         let empty = Cell::default();
         let cell = self.replica.live.cell(&id).unwrap_or(&empty);
         let payload =
@@ -525,7 +525,7 @@ impl Tx<'_> {
         Dot::new(self.replica.actor, self.first + self.ops.len() as u64)
     }
 
-    fn issue(&mut self, op: Operation) {
+    pub(super) fn issue(&mut self, op: Operation) {
         self.replica.remember_base();
         let dot = self.next_dot();
         self.replica.save_own_counter(&op);

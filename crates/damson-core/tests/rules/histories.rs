@@ -13,6 +13,7 @@ use super::memory::check_count;
 use super::oracle::{Oracle, Part};
 use super::picture::{contents, numbers_agree};
 use super::restarts;
+use super::salvage::check_rewritten;
 use super::writes::{self, Write};
 
 #[derive(Debug, Clone, Copy)]
@@ -338,6 +339,9 @@ impl History {
     /// Heals everyone with everyone, twice: the second time with all traces of resets absorbed.
     pub fn finish(mut self) -> Result<(), String> {
         self.abort_all(|_| true);
+        for at in 0..self.cluster.members.len() {
+            check_rewritten(&mut self.cluster, at)?;
+        }
         self.heal()?;
         for at in 0..self.cluster.members.len() {
             self.absorb(at)?;

@@ -29,7 +29,7 @@ impl Disk for Memory {
 
     fn open(&mut self) -> MemoryStore {
         let mut store = self.0.take().expect("the store is closed");
-        store.reopen();
+        store.reopen().unwrap();
         store
     }
 

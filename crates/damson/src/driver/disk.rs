@@ -1,7 +1,8 @@
 //! The disk's thread: rows in, tickets out.
 //!
 //! Groups of rows are committed in the order of their tickets. Whatever has queued while one commit ran goes into the
-//! next (group commit). A failure poisons the store: nothing is acknowledged any more.
+//! next (group commit). A failure poisons the store: nothing is acknowledged any more. If the disk was full, what may be lost
+//! is kept, and written once more as soon as there is room: until then writes are refused and reads go on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,13 +14,15 @@ use damson_core::scope::ScopeName;
 use damson_store::{Durability, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
+use super::unsaved::Unsaved;
+
 /// What an acknowledged write has behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sync {
     /// It is on disk: nothing is lost when the power fails. Writers share an fsync.
     Always,
     /// The journal write has returned: nothing is lost when the process crashes; when the power fails, at most the
-    /// interval of one second. The default.
+    /// interval ([`NodeBuilder::sync_interval`](crate::NodeBuilder::sync_interval)). The default.
     #[default]
     Interval,
     /// Memory only, nothing on disk.
@@ -31,10 +34,12 @@ pub enum Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub(crate) u64);
 
-/// How often written rows are flushed under [`Sync::Interval`].
-const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// Rows that may wait for the disk before what links bring has to wait.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
+/// Rows that are written and not flushed, beyond which they are at once: they are kept in case the disk is full by then.
+const UNFLUSHED_BYTES_MAX: u64 = 64 << 20;
+/// How often a full disk is looked at.
+const HEAL_INTERVAL: Duration = Duration::from_secs(1);
 /// Rows that one commit takes at most, so that writers are acknowledged steadily.
 const COMMIT_BYTES_MAX: u64 = 8 << 20;
 
@@ -61,22 +66,29 @@ enum Job {
 
 struct Worker {
     store: Box<dyn Store>,
+    /// How often written rows are flushed under [`Sync::Interval`].
+    interval: Duration,
     done: watch::Sender<Done>,
     queued: Arc<AtomicU64>,
     /// When unflushed rows were written first.
     dirty: Option<Instant>,
+    unsaved: Unsaved,
+    /// The disk was full. The ticket up to which rows wait for room.
+    full: Option<u64>,
 }
 
 impl Disk {
     /// Starts the thread.
     pub fn start(
         store: Box<dyn Store>,
+        interval: Duration,
         sync_of: impl Fn(&ScopeName) -> Sync + Send + std::marker::Sync + 'static,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = std::sync::mpsc::channel();
         let (sender, done) = watch::channel(Done::default());
         let queued = Arc::new(AtomicU64::new(0));
-        let worker = Worker { store, done: sender, queued: queued.clone(), dirty: None };
+        let (dirty, unsaved, full) = (None, Unsaved::default(), None);
+        let worker = Worker { store, interval, done: sender, queued: queued.clone(), dirty, unsaved, full };
         std::thread::Builder::new().name("damson-disk".into()).spawn(move || worker.run(&queue))?;
         Ok(Self { jobs, done, queued, sync_of: Box::new(sync_of) })
     }
@@ -167,12 +179,12 @@ impl Disk {
 impl Worker {
     fn run(mut self, queue: &std::sync::mpsc::Receiver<Job>) {
         loop {
-            let job = match self.dirty {
+            let job = match self.pause() {
                 None => queue.recv().ok(),
-                Some(since) => match queue.recv_timeout(FLUSH_INTERVAL.saturating_sub(since.elapsed())) {
+                Some(pause) => match queue.recv_timeout(pause) {
                     Ok(job) => Some(job),
                     Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                        self.flush();
+                        self.flush_or_heal();
                         continue;
                     }
                     Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => None,
@@ -187,7 +199,23 @@ impl Worker {
                 return;
             }
         }
-        self.flush();
+        self.flush_or_heal();
+    }
+
+    /// How long nothing is to be done without a job.
+    fn pause(&self) -> Option<Duration> {
+        match (self.full, self.dirty) {
+            (Some(_), _) => Some(HEAL_INTERVAL),
+            (None, since) => since.map(|since| self.interval.saturating_sub(since.elapsed())),
+        }
+    }
+
+    fn flush_or_heal(&mut self) {
+        match self.full {
+            Some(ticket) => self.heal(ticket),
+            None if self.dirty.is_some() => self.flush(),
+            None => {}
+        }
     }
 
     /// Commits a job and what has queued behind it. Returns the stop, when one is among them.
@@ -213,35 +241,214 @@ impl Worker {
                 Job::Stop { mark, done } => stop = Some((mark, done)),
             }
         }
-        self.commit(&all, newest, total, flushed);
+        self.commit(all, newest, total, flushed);
         stop
     }
 
-    fn commit(&mut self, rows: &[Row], ticket: u64, bytes: u64, flushed: bool) {
-        let durability = if flushed { Durability::Flushed } else { Durability::Written };
-        let result = if rows.is_empty() { Ok(()) } else { self.store.commit(rows, durability) };
-        self.queued.fetch_sub(bytes, Ordering::Relaxed);
-        match result {
-            Ok(()) if flushed => self.dirty = None,
-            Ok(()) if !rows.is_empty() => _ = self.dirty.get_or_insert_with(Instant::now),
-            Ok(()) => {}
-            Err(error) => return self.fail(&error),
+    fn commit(&mut self, rows: Vec<Row>, ticket: u64, bytes: u64, flushed: bool) {
+        if let Some(waiting) = self.full {
+            self.full = Some(waiting.max(ticket));
+            self.unsaved.add_folding(rows, bytes);
+            self.queued.fetch_sub(bytes, Ordering::Relaxed);
+            return;
         }
-        let failed = self.done.borrow().failure.is_some();
-        if ticket > 0 && !failed {
+        if self.done.borrow().failure.is_some() {
+            self.queued.fetch_sub(bytes, Ordering::Relaxed);
+            return;
+        }
+        let durability = if flushed { Durability::Flushed } else { Durability::Written };
+        let result = if rows.is_empty() { Ok(()) } else { self.store.commit(&rows, durability) };
+        self.queued.fetch_sub(bytes, Ordering::Relaxed);
+        let is_dirty = !rows.is_empty() && !flushed;
+        self.unsaved.add(rows, bytes);
+        match result {
+            Ok(()) if flushed => self.saved(),
+            Ok(()) if is_dirty => _ = self.dirty.get_or_insert_with(Instant::now),
+            Ok(()) => {}
+            Err(error) => return self.fail(&error, ticket),
+        }
+        if ticket > 0 {
             self.done.send_modify(|done| done.ticket = ticket);
+        }
+        if self.unsaved.bytes() > UNFLUSHED_BYTES_MAX {
+            self.flush();
         }
     }
 
     fn flush(&mut self) {
-        self.dirty = None;
-        if let Err(error) = self.store.flush() {
-            self.fail(&error);
+        match self.store.flush() {
+            Ok(()) => self.saved(),
+            Err(error) => {
+                let ticket = self.done.borrow().ticket;
+                self.fail(&error, ticket);
+            }
         }
     }
 
-    fn fail(&self, error: &StoreError) {
-        tracing::error!(%error, "storage has failed: nothing is acknowledged any more");
-        self.done.send_modify(|done| _ = done.failure.get_or_insert_with(|| error.to_string()));
+    fn saved(&mut self) {
+        self.dirty = None;
+        self.unsaved.saved();
+    }
+
+    fn fail(&mut self, error: &StoreError, ticket: u64) {
+        self.dirty = None;
+        if error.is_full() || self.store.is_full() {
+            tracing::error!(%error, "the disk is full: writes are refused until there is room again, reads go on");
+            self.full = Some(ticket);
+        } else {
+            tracing::error!(%error, "storage has failed: nothing is acknowledged any more");
+            self.unsaved.saved();
+        }
+        self.done.send_modify(|done| done.failure = Some(error.to_string()));
+    }
+
+    /// Writes what may be lost once more, if there is room.
+    fn heal(&mut self, ticket: u64) {
+        if self.store.is_full() {
+            return;
+        }
+        let again =
+            self.store.reopen().and_then(|()| self.store.commit(self.unsaved.rows(), Durability::Flushed));
+        match again {
+            Ok(()) => {
+                tracing::info!(
+                    rows = self.unsaved.rows().len(),
+                    "the disk has room again: everything is written"
+                );
+                self.full = None;
+                self.saved();
+                self.done
+                    .send_modify(|done| *done = Done { ticket: done.ticket.max(ticket), ..Done::default() });
+            }
+            Err(error) => tracing::warn!(%error, "the disk has room again, and still nothing can be written"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use damson_core::persist::Table;
+    use damson_store::{LoadReport, Visit};
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    type Rows = BTreeMap<Bytes, Bytes>;
+
+    /// A disk that can be full, and has by then lost what was not flushed.
+    #[derive(Default)]
+    struct Platter {
+        written: Rows,
+        flushed: Rows,
+        full: bool,
+        broken: bool,
+        poisoned: bool,
+    }
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Platter>>);
+
+    impl Platter {
+        fn attempt(&mut self) -> Result<(), StoreError> {
+            if self.poisoned || self.full || self.broken {
+                self.poisoned = true;
+                self.written = self.flushed.clone();
+                return Err(StoreError::Poisoned { first: "an earlier write".into() });
+            }
+            Ok(())
+        }
+    }
+
+    impl Store for Shared {
+        fn load(&mut self, _: &mut Visit<'_>) -> Result<LoadReport, StoreError> {
+            Ok(LoadReport::default())
+        }
+        fn commit(&mut self, rows: &[Row], durability: Durability) -> Result<(), StoreError> {
+            let mut disk = self.0.lock();
+            disk.attempt()?;
+            for row in rows {
+                match &row.value {
+                    Some(value) => _ = disk.written.insert(row.key.clone(), value.clone()),
+                    None => _ = disk.written.remove(&row.key),
+                }
+            }
+            if durability == Durability::Flushed {
+                disk.flushed = disk.written.clone();
+            }
+            Ok(())
+        }
+        fn flush(&mut self) -> Result<(), StoreError> {
+            let mut disk = self.0.lock();
+            disk.attempt()?;
+            disk.flushed = disk.written.clone();
+            Ok(())
+        }
+        fn take_mark(&mut self) -> Result<Option<Bytes>, StoreError> {
+            Ok(None)
+        }
+        fn leave_mark(&mut self, _: &[u8]) -> Result<(), StoreError> {
+            self.flush()
+        }
+        fn is_full(&self) -> bool {
+            self.0.lock().full
+        }
+        fn reopen(&mut self) -> Result<(), StoreError> {
+            self.0.lock().poisoned = false;
+            Ok(())
+        }
+    }
+
+    fn start() -> (Disk, Shared) {
+        let shared = Shared::default();
+        (Disk::start(Box::new(shared.clone()), Duration::from_secs(1), |_| Sync::Interval).unwrap(), shared)
+    }
+
+    fn put(disk: &Disk, ticket: u64, key: &'static str, value: Option<&'static str>) {
+        let (key, value) =
+            (Bytes::from_static(key.as_bytes()), value.map(|v| Bytes::from_static(v.as_bytes())));
+        let scope: ScopeName = "app".parse().unwrap();
+        disk.persist(Some(&scope), Ticket(ticket), vec![Row { table: Table::Cells, key, value }]);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_heals_and_nothing_that_was_written_meanwhile_or_before_is_missing() {
+        let (disk, shared) = start();
+        put(&disk, 1, "acknowledged", Some("1"));
+        put(&disk, 2, "removed", Some("2"));
+        disk.reached(Ticket(2)).await.unwrap();
+        shared.0.lock().full = true;
+        put(&disk, 3, "not acknowledged", Some("3"));
+        assert!(disk.reached(Ticket(3)).await.is_err());
+        assert!(disk.failure().is_some());
+        put(&disk, 4, "from a peer", Some("4"));
+        put(&disk, 5, "removed", None);
+        assert!(shared.0.lock().written.is_empty(), "what was not flushed is lost");
+        shared.0.lock().full = false;
+        let healed = async {
+            while disk.failure().is_some() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), healed).await.expect("it heals by itself");
+        disk.reached(Ticket(5)).await.unwrap();
+        let keys: Vec<Bytes> = shared.0.lock().flushed.keys().cloned().collect();
+        assert_eq!(keys, ["acknowledged", "from a peer", "not acknowledged"]);
+        put(&disk, 6, "later", Some("6"));
+        disk.reached(Ticket(6)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_failed_otherwise_is_not_trusted_again() {
+        let (disk, shared) = start();
+        shared.0.lock().broken = true;
+        put(&disk, 1, "a", Some("1"));
+        disk.reached(Ticket(1)).await.unwrap_err();
+        shared.0.lock().broken = false;
+        tokio::time::sleep(2 * HEAL_INTERVAL).await;
+        put(&disk, 2, "b", Some("2"));
+        assert!(disk.reached(Ticket(2)).await.is_err() && disk.failure().is_some());
+        assert!(shared.0.lock().written.is_empty());
     }
 }

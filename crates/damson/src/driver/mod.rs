@@ -20,6 +20,7 @@ mod links;
 mod room;
 #[cfg(test)]
 mod tests;
+mod unsaved;
 mod waiting;
 
 use std::collections::BTreeMap;

@@ -73,6 +73,14 @@ impl Store for Gated {
     fn leave_mark(&mut self, mark: &[u8]) -> Result<(), StoreError> {
         self.store.leave_mark(mark)
     }
+
+    fn is_full(&self) -> bool {
+        self.store.is_full()
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.store.reopen()
+    }
 }
 
 impl Peer {
@@ -167,7 +175,7 @@ async fn start(limits: LinkLimits) -> (Arc<Driver>, ByoHandle, Gate) {
     let (clock, gate) = (OsClock::new(), Gate::default());
     let (transport, application) = ByoTransport::new("here", limits).unwrap();
     let store = Box::new(Gated { store: MemoryStore::new(), gate: gate.clone() });
-    let disk = Disk::start(store, |_| Sync::Interval).unwrap();
+    let disk = Disk::start(store, Duration::from_secs(1), |_| Sync::Interval).unwrap();
     let started =
         Boot::new(Config::new("here", "default"), NodeId([1; 16]), entropy()).finish(None, clock.now());
     let tickets = started.effects.iter().filter_map(|effect| match effect {

@@ -1,0 +1,154 @@
+//! From a data directory to a node: takes it, reads it, and decides what damage means.
+//!
+//! What a node has lost it must not claim to know: others would take it for deleted (rule 11). With contacts a damaged node
+//! begins empty and takes everything from them. Without, nobody is known who has what is lost: then it says what that is, and
+//! starts only when it was told so, with what can still be read. The damaged database is set aside, never removed.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use damson_core::crdt::NodeId;
+use damson_core::node::{Boot, Config, Started};
+use damson_core::replica::place_of;
+use damson_store::{DataDir, FjallStore, LoadReport, MemoryStore, Store, StoreError};
+
+use crate::clock::{OsClock, entropy};
+use crate::error::StartError;
+
+/// How long a start waits for another owner of its directory to end.
+const OWNER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A store, its directory, and the mark of the last clean stop.
+pub(crate) struct Opened {
+    pub store: Box<dyn Store>,
+    pub dir: Option<DataDir>,
+    mark: Option<Bytes>,
+}
+
+/// What a node does that finds its own state damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnDamage {
+    /// Others have what is lost.
+    TakeFromOthers,
+    /// Nobody is known who has it.
+    Refuse,
+    /// The same, and the user has said to go on with what is left.
+    KeepTheRest,
+}
+
+impl OnDamage {
+    /// Whoever has contacts has no need to accept a loss.
+    pub fn of(contacts: bool, accept_loss: bool) -> Self {
+        match (contacts, accept_loss) {
+            (true, _) => Self::TakeFromOthers,
+            (false, false) => Self::Refuse,
+            (false, true) => Self::KeepTheRest,
+        }
+    }
+}
+
+impl Opened {
+    fn new(store: Box<dyn Store>, dir: Option<DataDir>) -> Self {
+        Self { store, dir, mark: None }
+    }
+}
+
+pub(crate) async fn open(path: Option<PathBuf>, on_damage: OnDamage) -> Result<Opened, StartError> {
+    let Some(path) = path else {
+        return Ok(Opened::new(Box::new(MemoryStore::new()), None));
+    };
+    let dir = take_dir(&path).await?;
+    match FjallStore::open(&dir) {
+        Ok(store) => Ok(Opened::new(Box::new(store), Some(dir))),
+        Err(StoreError::Damaged { source, .. }) if on_damage == OnDamage::Refuse => {
+            Err(StartError::Damaged { path, what: format!("nothing of the database can be read: {source}") })
+        }
+        Err(StoreError::Damaged { .. }) => Ok(reopen_empty(dir)?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A process that was just killed holds its directory until the system has cleared it away: a restart waits for that.
+async fn take_dir(path: &Path) -> Result<DataDir, StoreError> {
+    let began = Instant::now();
+    loop {
+        match DataDir::open(path) {
+            Err(StoreError::AlreadyOwned { .. }) if began.elapsed() < OWNER_PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            taken => return taken,
+        }
+    }
+}
+
+/// Keeps a damaged database as evidence and begins another.
+fn reopen_empty(dir: DataDir) -> Result<Opened, StoreError> {
+    let aside = dir.set_aside()?;
+    tracing::error!(path = %aside.display(), "the database is damaged: set aside");
+    let store = Box::new(FjallStore::open(&dir)?);
+    Ok(Opened::new(store, Some(dir)))
+}
+
+pub(crate) fn boot(
+    config: Config,
+    id: NodeId,
+    opened: &mut Opened,
+    on_damage: OnDamage,
+    clock: &OsClock,
+) -> Result<Started, StartError> {
+    let mut boot = Boot::new(config, id, entropy());
+    match opened.store.load(&mut |table, key, value| boot.row(table, key, value)) {
+        Ok(report) => note_damage(&mut boot, &report),
+        Err(error @ StoreError::Damaged { .. }) => boot.damaged(error.to_string()),
+        Err(error) => return Err(error.into()),
+    }
+    match (boot.damage(), on_damage) {
+        (Some(what), OnDamage::Refuse) => {
+            let path = opened.dir.as_ref().map(|dir| dir.path().to_owned()).unwrap_or_default();
+            return Err(StartError::Damaged { path, what: what.to_owned() });
+        }
+        (Some(_), OnDamage::KeepTheRest) => boot.rewrite_what_is_left(),
+        _ => {}
+    }
+    opened.mark = opened.store.take_mark()?;
+    let started = boot.finish(opened.mark.as_deref(), clock.now());
+    if let Some(damage) = &started.damage {
+        let keys: usize = started.node.replicas().filter(|r| !r.name().is_system()).map(|r| r.keys()).sum();
+        tracing::error!(
+            damage,
+            keys,
+            "stored state is damaged: a new life begins, with so many keys that are left"
+        );
+        if let Some(dir) = opened.dir.take() {
+            opened.store = Box::new(MemoryStore::new());
+            *opened = reopen_empty(dir)?;
+        }
+    }
+    Ok(started)
+}
+
+fn note_damage(boot: &mut Boot, report: &LoadReport) {
+    if report.damaged > 0 {
+        let first = report.first_damaged.as_ref();
+        let place = first.map(|(table, key)| place_of(*table, key)).unwrap_or_default();
+        let all = report.rows + report.damaged;
+        boot.damaged(format!("{} of {all} rows fail their checksum, the first is {place}", report.damaged));
+    }
+    if report.journal_bytes_cut > 0 {
+        tracing::warn!(bytes = report.journal_bytes_cut, "a torn tail of the journal was cut");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_only_accepted_where_nobody_is_named_who_may_have_it() {
+        assert_eq!(OnDamage::of(true, true), OnDamage::TakeFromOthers);
+        assert_eq!(OnDamage::of(true, false), OnDamage::TakeFromOthers);
+        assert_eq!(OnDamage::of(false, false), OnDamage::Refuse);
+        assert_eq!(OnDamage::of(false, true), OnDamage::KeepTheRest);
+    }
+}
