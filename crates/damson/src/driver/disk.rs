@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use damson_core::persist::Row;
 use damson_core::scope::ScopeName;
-use damson_store::{Durability, Store, StoreError};
+use damson_store::{Durability, Snapshot, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 /// What an acknowledged write has behind it.
@@ -56,6 +56,7 @@ struct Done {
 
 enum Job {
     Rows { ticket: u64, rows: Vec<Row>, bytes: u64, durability: Durability },
+    Snapshot { done: oneshot::Sender<Result<Box<dyn Snapshot>, String>> },
     Stop { mark: Bytes, done: oneshot::Sender<Result<(), String>> },
 }
 
@@ -93,6 +94,11 @@ impl Disk {
         self.queued.fetch_add(bytes, Ordering::Relaxed);
         // After a stop there is nobody to take it, and nobody who waits for it.
         let _ = self.jobs.send(Job::Rows { ticket: ticket.0, rows, bytes, durability });
+    }
+
+    /// What the writes to a scope have behind them.
+    pub fn sync_of(&self, scope: &ScopeName) -> Sync {
+        (self.sync_of)(scope)
     }
 
     /// Waits until everything up to a ticket is as durable as asked.
@@ -155,6 +161,14 @@ impl Disk {
         self.shorter_than(QUEUE_BYTES_MAX / 2).await;
     }
 
+    /// Asks for a snapshot of all that is queued by now, and of nothing that comes later.
+    pub fn snapshot(&self) -> oneshot::Receiver<Result<Box<dyn Snapshot>, String>> {
+        let (done, result) = oneshot::channel();
+        // After a stop the receiver is told so, by the sender being gone.
+        let _ = self.jobs.send(Job::Snapshot { done });
+        result
+    }
+
     /// Waits for the disk and leaves the mark of a clean stop.
     pub async fn stop(&self, mark: Bytes) -> Result<(), String> {
         let (done, result) = oneshot::channel();
@@ -197,7 +211,7 @@ impl Worker {
         queue: &std::sync::mpsc::Receiver<Job>,
     ) -> Option<(Bytes, oneshot::Sender<Result<(), String>>)> {
         let (mut all, mut total, mut newest, mut flushed) = (Vec::new(), 0, 0, false);
-        let mut stop = None;
+        let (mut stop, mut snapshot) = (None, None);
         let mut next = Some(first);
         while let Some(job) = next.take() {
             match job {
@@ -210,10 +224,14 @@ impl Worker {
                         next = queue.try_recv().ok();
                     }
                 }
+                Job::Snapshot { done } => snapshot = Some(done),
                 Job::Stop { mark, done } => stop = Some((mark, done)),
             }
         }
         self.commit(&all, newest, total, flushed);
+        if let Some(done) = snapshot {
+            self.snapshot(done);
+        }
         stop
     }
 
@@ -238,6 +256,16 @@ impl Worker {
         if let Err(error) = self.store.flush() {
             self.fail(&error);
         }
+    }
+
+    fn snapshot(&mut self, done: oneshot::Sender<Result<Box<dyn Snapshot>, String>>) {
+        let snapshot = self.store.snapshot();
+        match &snapshot {
+            Ok(_) => self.dirty = None,
+            Err(error) => self.fail(error),
+        }
+        // The one who asked may have gone.
+        let _ = done.send(snapshot.map_err(|error| error.to_string()));
     }
 
     fn fail(&self, error: &StoreError) {

@@ -18,6 +18,7 @@ mod disk;
 mod held;
 mod links;
 mod room;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod waiting;

@@ -11,7 +11,7 @@ use damson_core::node::{Boot, Config};
 use damson_core::persist::Row;
 use damson_core::replica::{Behind, Slot};
 use damson_core::wire::{Beat, Message, SyncMessage};
-use damson_store::{Durability, LoadReport, MemoryStore, Store, StoreError, Visit};
+use damson_store::{Durability, LoadReport, MemoryStore, Snapshot, Store, StoreError, Visit};
 use parking_lot::{Condvar, Mutex};
 
 use super::*;
@@ -72,6 +72,10 @@ impl Store for Gated {
 
     fn leave_mark(&mut self, mark: &[u8]) -> Result<(), StoreError> {
         self.store.leave_mark(mark)
+    }
+
+    fn snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.store.snapshot()
     }
 }
 
