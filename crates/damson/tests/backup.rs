@@ -351,6 +351,36 @@ async fn whole_files_with_rows_that_no_node_has_written_are_refused() {
     refused(&[(0, b"\x03app", b"nonsense")], "no sound state");
     refused(&[(1, b"\x03app1", b"\x80")], "scope app has digest");
     refused(&[], "of which there are no rows");
+    // One live dot, the first of some actor, as the contents of a register; and a context that has seen it.
+    let actor = [7; 24];
+    let live = [&[0x81, 0x84, 0x58, 24][..], &actor, &[1, 1, 0x41, b'x']].concat();
+    let seen = [&[0x81, 0x83, 0x58, 24][..], &actor, &[1, 0]].concat();
+    let (a, b) = (b"\x03appn\0\0\0\x01a\x01", b"\x03appn\0\0\0\x01b\x01");
+    let context = [&b"\x03app"[..], &actor].concat();
+    refused(&[(0, a, &live)], "lies outside the stored context");
+    refused(&[(0, a, &live), (0, b, &live), (1, &context, &seen)], "stands in two cells");
+    refused(&[(0, a, &live), (1, &context, &seen)], "scope app has digest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verifying_finds_a_changed_byte_in_a_data_directory_and_says_where() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("a");
+    large(&root).await.stop().await.unwrap();
+    // The first rows have left the journal by now.
+    let mut tables = Vec::new();
+    for keyspace in fs::read_dir(dir.join("database/rows/keyspaces")).unwrap() {
+        let files = fs::read_dir(keyspace.unwrap().path().join("tables")).unwrap();
+        tables.extend(files.map(|file| file.unwrap().path()));
+    }
+    let largest = tables.iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let mut contents = fs::read(largest).unwrap();
+    let middle = contents.len() / 2;
+    contents[middle] ^= 1;
+    fs::write(largest, contents).unwrap();
+    let verified = verify_data_dir(&dir).unwrap();
+    let damage = verified.damage.expect("it is found");
+    assert!(damage.contains("the row of table Cells with key"), "{damage}");
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use damson_store::{DataDir, FjallStore, Store};
+use bytes::Bytes;
+use damson_store::{DataDir, FjallStore, LoadReport, Store, StoreError};
 
 use super::Progress;
 use super::contents::{CheckedScope, Contents};
@@ -34,8 +35,8 @@ pub struct Verified {
 /// It changes nothing that a start would not change, and leaves the mark of a clean stop where it is.
 ///
 /// # Errors
-/// [`RestoreError::NoDataDir`], or [`RestoreError::Store`] when a node runs on it, its format is not ours, or its
-/// database cannot be read at all.
+/// [`RestoreError::NoDataDir`], or [`RestoreError::Store`] when a node runs on it, its format is not ours, or the system
+/// refuses. Damage is no error here, but what was looked for.
 pub fn verify_data_dir(path: impl AsRef<Path>) -> Result<Verified, RestoreError> {
     let path = path.as_ref();
     // Opening would create what is missing.
@@ -45,34 +46,64 @@ pub fn verify_data_dir(path: impl AsRef<Path>) -> Result<Verified, RestoreError>
         }
     }
     let dir = DataDir::open(path)?;
-    let mut store = FjallStore::open(&dir)?;
-    let (mut contents, mut unsound) = (Contents::default(), None);
-    let report = store.load(&mut |table, key, value| {
+    let mut store = match FjallStore::open(&dir) {
+        Err(error @ StoreError::Damaged { .. }) => return Ok(Verified::unreadable(error.to_string())),
+        store => store?,
+    };
+    let (mut contents, mut unsound, mut last) = (Contents::default(), None, None);
+    let loaded = store.load(&mut |table, key, value| {
         if let Err(error) = contents.row(table, key, value) {
             unsound.get_or_insert(error.to_string());
         }
-    })?;
-    let first = report.first_damaged.map(|(table, key)| {
-        format!(
-            "{} of {} rows fail their checksum, the first in table {table:?} with key {}",
-            report.damaged,
-            report.rows + report.damaged,
-            key.escape_ascii()
-        )
+        last = Some((table, Bytes::copy_from_slice(key)));
     });
-    let mut damage = first.or(unsound);
-    let scopes = contents.finish().unwrap_or_else(|error| {
-        damage.get_or_insert(error.to_string());
-        Vec::new()
-    });
-    Ok(Verified {
-        scopes,
-        rows: report.rows,
-        damaged: report.damaged,
-        damage,
-        journal_bytes_cut: report.journal_bytes_cut,
-        mark_damaged: report.mark_damaged,
-    })
+    match loaded {
+        Ok(report) => Ok(Verified::of(report, contents, unsound)),
+        Err(error @ StoreError::Damaged { .. }) => {
+            let place = last.map_or("in front of the first row".into(), |(table, key)| {
+                format!("behind the row of table {table:?} with key {}", key.escape_ascii())
+            });
+            Ok(Verified::unreadable(format!("{place}: {error}")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Verified {
+    /// The database cannot be read to its end.
+    fn unreadable(damage: String) -> Self {
+        Self {
+            scopes: Vec::new(),
+            rows: 0,
+            damaged: 0,
+            damage: Some(damage),
+            journal_bytes_cut: 0,
+            mark_damaged: false,
+        }
+    }
+
+    fn of(report: LoadReport, contents: Contents, unsound: Option<String>) -> Self {
+        let first = report.first_damaged.map(|(table, key)| {
+            let (damaged, all) = (report.damaged, report.rows + report.damaged);
+            let key = key.escape_ascii();
+            format!(
+                "{damaged} of {all} rows fail their checksum, the first in table {table:?} with key {key}"
+            )
+        });
+        let mut damage = first.or(unsound);
+        let scopes = contents.finish().unwrap_or_else(|error| {
+            damage.get_or_insert(error.to_string());
+            Vec::new()
+        });
+        Self {
+            scopes,
+            rows: report.rows,
+            damaged: report.damaged,
+            damage,
+            journal_bytes_cut: report.journal_bytes_cut,
+            mark_damaged: report.mark_damaged,
+        }
+    }
 }
 
 /// Checks a backup as [`super::restore`] does before it writes anything. Needs as much memory as the node, and blocks.
