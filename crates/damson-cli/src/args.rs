@@ -1,5 +1,6 @@
 //! Commands and flags.
 
+mod backup;
 mod bench;
 mod liveness;
 mod overlay;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+pub use backup::{Backup, Restore, Verify};
 pub use bench::{BenchCluster, BenchCommand, BenchEngine, BenchMemory, BenchSync, Hold, SyncWhen};
 pub use liveness::SimLiveness;
 pub use overlay::SimOverlay;
@@ -36,6 +38,12 @@ pub enum Command {
     Members(Query),
     /// Over which links the writes of a member reach the others: all members are asked, through a running node.
     Tree(Tree),
+    /// Copy the state of a running node into a directory.
+    Backup(Backup),
+    /// Make a data directory from a backup.
+    Restore(Restore),
+    /// Check that a data directory, or a backup, is sound.
+    Verify(Verify),
     /// Simulate a cluster: the real node, a virtual clock, network and disk.
     Sim {
         #[command(subcommand)]

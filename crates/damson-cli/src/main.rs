@@ -1,11 +1,14 @@
-//! The damson command: a daemon, a demonstration, a look at a running cluster, the fault simulator, and benchmarks.
+//! The damson command: a daemon, a demonstration, a look at a running cluster, backups, the fault simulator, and benchmarks.
 
 mod args;
+mod backup;
 mod bench;
 mod demo;
 mod http;
+mod progress;
 mod query;
 mod report;
+mod restore;
 mod secret;
 mod serve;
 mod sim;
@@ -31,6 +34,9 @@ fn main() -> ExitCode {
         Command::Status(query) => query::status(&query),
         Command::Members(query) => query::members(&query),
         Command::Tree(args) => tree::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::restore(&args),
+        Command::Verify(args) => restore::verify(&args),
         Command::Sim { command: SimCommand::Cluster(cluster) } => sim::cluster(&cluster),
         Command::Sim { command: SimCommand::Overlay(overlay) } => sim::overlay(&overlay),
         Command::Sim { command: SimCommand::Liveness(liveness) } => sim::liveness(&liveness),

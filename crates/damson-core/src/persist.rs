@@ -5,6 +5,9 @@
 
 use bytes::Bytes;
 
+/// The row of [`Table::Meta`] that holds the node's life: no scope has a name of length zero.
+pub const LIFE_KEY: &[u8] = b"\0life";
+
 /// The kind of a row. The number is part of the disk format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]

@@ -39,6 +39,11 @@ pub struct FrontLimits {
     pub stalled_max: Duration,
     /// Longest pattern of KEYS and SCAN, in bytes. Default 1 KiB.
     pub pattern_bytes_max: usize,
+    /// Most backups under way at once. Default 4: each keeps on disk what was overwritten since it began.
+    pub backups_max: usize,
+    /// A backup that nobody goes on with for this long is dropped. Default 10 minutes: time to notice that one was
+    /// interrupted, and to go on.
+    pub backup_idle_max: Duration,
     /// How long [`crate::Server::stop`] waits for what is in flight. Default 5 s.
     pub stop_max: Duration,
 }
@@ -55,6 +60,8 @@ impl Default for FrontLimits {
             ahead_bytes_max: 64 << 20,
             stalled_max: Duration::from_secs(60),
             pattern_bytes_max: 1 << 10,
+            backups_max: 4,
+            backup_idle_max: Duration::from_secs(600),
             stop_max: Duration::from_secs(5),
         }
     }

@@ -1,10 +1,12 @@
 //! What all connections share.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use damson::{Node, Scope};
 
+use crate::backups::Backups;
 use crate::clients::Clients;
 use crate::config::FrontLimits;
 use crate::metrics::Metrics;
@@ -20,6 +22,7 @@ pub(crate) struct Front {
     pub limits: FrontLimits,
     pub metrics: Metrics,
     pub clients: Clients,
+    pub backups: Arc<Backups>,
     pub started: Instant,
     pub redis_address: Option<SocketAddr>,
     pub http_address: Option<SocketAddr>,
@@ -37,6 +40,7 @@ impl Front {
             databases: (0..DATABASES).map(scope).collect(),
             metrics: Metrics::new(),
             clients: Clients::new(limits.clients_max),
+            backups: Backups::new(&limits),
             started: Instant::now(),
             node,
             limits,

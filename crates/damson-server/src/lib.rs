@@ -27,6 +27,7 @@
 //!
 //! There are no credentials yet, so both ports bind to loopback addresses only.
 
+mod backups;
 mod bind;
 mod clients;
 mod commands;

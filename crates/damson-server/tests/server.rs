@@ -1,5 +1,7 @@
 //! The ports in front of nodes in memory, over real sockets.
 
+#[path = "server/backups.rs"]
+mod backups;
 #[path = "server/client.rs"]
 mod client;
 #[path = "server/connections.rs"]

@@ -7,20 +7,29 @@ use std::path::Path;
 use crate::StoreError;
 
 /// Writes `contents` under a temporary name, flushes them, moves them to `path` and flushes the directory.
-pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Io`]; what was at `path` is there still, or `contents` are. As with all functions here.
+pub fn write(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
     let temporary = path.with_added_extension("new");
     write_flushed(&temporary, contents).map_err(StoreError::io("write", &temporary))?;
     rename(&temporary, path)
 }
 
 /// Moves a file or folder within its directory and flushes the directory.
-pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
     fs::rename(from, to).map_err(StoreError::io("move a file or folder to", to))?;
     flush_parent(to)
 }
 
 /// Removes a file, if it is there, and flushes the directory.
-pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
         // Flushed even if it was not there: an earlier removal may have failed between the two steps.
@@ -29,7 +38,10 @@ pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes the entry of `path` in its directory durable.
-pub(crate) fn flush_parent(path: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn flush_parent(path: &Path) -> Result<(), StoreError> {
     let Some(parent) = path.parent() else { return Ok(()) };
     flush_directory(parent).map_err(StoreError::io("flush the directory", parent))
 }

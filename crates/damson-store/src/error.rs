@@ -4,6 +4,9 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+use damson_core::persist::Table;
+
 /// An error of a store or its directory. Each variant says what became of the state.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -61,6 +64,15 @@ pub enum StoreError {
         source: Box<dyn Error + Send + Sync>,
     },
 
+    /// A row's checksum does not match what it holds. Nothing was changed; the rows before it are sound.
+    #[error("a row of table {table:?} is damaged, its key is {}", key.escape_ascii())]
+    DamagedRow {
+        /// The table.
+        table: Table,
+        /// The row's key.
+        key: Bytes,
+    },
+
     /// The database did not take a batch or could not flush. The store is poisoned; whether the batch is there is
     /// known after the next open.
     #[error("cannot write to the database {}: {source}", path.display())]
@@ -108,6 +120,10 @@ impl StoreError {
             cause = error.source();
         }
         false
+    }
+
+    pub(crate) fn damaged_row(table: Table, key: &[u8]) -> Self {
+        Self::DamagedRow { table, key: Bytes::copy_from_slice(key) }
     }
 
     /// For `map_err`: names the attempt and the path of a failed file operation.

@@ -4,17 +4,20 @@ use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::Bound;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use damson_core::persist::{Row, Table};
-use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode};
+use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable};
 
 use crate::data_dir::{DataDir, DatabaseClaim, exists};
 use crate::health::Health;
 use crate::journal_tail::JournalTails;
 use crate::mark::MarkFile;
+use crate::snapshot::{Position, Snapshot, VisitSome};
 use crate::store::{Durability, LoadReport, Store, Visit};
 use crate::{StoreError, batch, durable_file, mark, room, seal};
 
@@ -40,10 +43,11 @@ pub struct FjallStore {
     health: Health,
     folder: PathBuf,
     // Last, so that the directory is given up after the database is closed.
-    _claim: DatabaseClaim,
+    claim: Arc<DatabaseClaim>,
 }
 
 /// The open database.
+#[derive(Clone)]
 struct Rows {
     tables: [Keyspace; Table::ALL.len()],
     database: Database,
@@ -70,7 +74,7 @@ impl FjallStore {
             journal_bytes_cut,
             health: Health::default(),
             folder,
-            _claim: claim,
+            claim: Arc::new(claim),
         })
     }
 
@@ -164,6 +168,46 @@ impl Store for FjallStore {
         let (rows, _) = open_rows(&self.folder)?;
         self.rows = Some(rows);
         self.health = Health::default();
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.flush()?;
+        let rows = self.rows()?.clone();
+        Ok(Box::new(FjallSnapshot {
+            instant: rows.database.snapshot(),
+            rows,
+            folder: self.folder.clone(),
+            _claim: self.claim.clone(),
+        }))
+    }
+}
+
+/// The database as it was at an instant.
+struct FjallSnapshot {
+    instant: fjall::Snapshot,
+    rows: Rows,
+    folder: PathBuf,
+    // Last, as in the store.
+    _claim: Arc<DatabaseClaim>,
+}
+
+impl Snapshot for FjallSnapshot {
+    fn rows(&self, after: Option<Position<'_>>, visit: &mut VisitSome<'_>) -> Result<(), StoreError> {
+        let first = after.map_or(Table::ALL[0], |(table, _)| table);
+        for table in Table::ALL.into_iter().filter(|table| *table >= first) {
+            let behind = after.filter(|(at, _)| *at == table).map(|(_, key)| key);
+            let bounds = (behind.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+            let mut rows = self.instant.range::<&[u8], _>(&self.rows.tables[table as usize], bounds);
+            let mut next = || rows.next().map(Guard::into_inner).transpose();
+            while let Some((key, sealed)) = reading(&self.folder, &mut next)? {
+                let row = seal::unseal(table, &key, &sealed);
+                let value = row.ok_or_else(|| StoreError::damaged_row(table, &key))?;
+                if visit(table, &key, value).is_break() {
+                    return Ok(());
+                }
+            }
+        }
         Ok(())
     }
 }

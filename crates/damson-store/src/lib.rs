@@ -14,6 +14,8 @@
 //! 5. [`Store::commit`], many times, and [`Store::flush`] at each interval.
 //! 6. [`Store::leave_mark`], last. A commit after it removes the mark again, because what it says is no longer true.
 //!
+//! [`Store::snapshot`], at any time, gives the rows of one instant to a reader elsewhere.
+//!
 //! All calls block, and those that flush wait for the disk: they belong on a thread of their own.
 //!
 //! # On disk
@@ -31,7 +33,7 @@
 
 mod batch;
 mod data_dir;
-mod durable_file;
+pub mod durable_file;
 mod error;
 mod fjall_store;
 mod format;
@@ -41,6 +43,7 @@ mod mark;
 mod memory;
 mod room;
 mod seal;
+mod snapshot;
 mod store;
 
 pub use batch::{ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX};
@@ -49,4 +52,5 @@ pub use error::StoreError;
 pub use fjall_store::FjallStore;
 pub use mark::MARK_BYTES_MAX;
 pub use memory::MemoryStore;
+pub use snapshot::{Position, Snapshot, VisitSome};
 pub use store::{Durability, LoadReport, Store, Visit};

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Bound;
 
 use bytes::Bytes;
 use damson_core::persist::{Row, Table};
 
 use crate::health::Health;
+use crate::snapshot::{Position, Snapshot, VisitSome};
 use crate::store::{Durability, LoadReport, Store, Visit};
 use crate::{StoreError, batch, mark, seal};
 
@@ -16,7 +18,7 @@ use crate::{StoreError, batch, mark, seal};
 /// damage and a failing disk can be played too.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    rows: BTreeMap<(Table, Bytes), Sealed>,
+    rows: Rows,
     mark: Option<Bytes>,
     mark_damaged: bool,
     next_failure: Option<StoreError>,
@@ -24,7 +26,9 @@ pub struct MemoryStore {
     health: Health,
 }
 
-#[derive(Debug)]
+type Rows = BTreeMap<(Table, Bytes), Sealed>;
+
+#[derive(Debug, Clone)]
 struct Sealed {
     checksum: u64,
     value: Bytes,
@@ -126,8 +130,32 @@ impl Store for MemoryStore {
         self.health = Health::default();
         Ok(())
     }
+
+    fn snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.flush()?;
+        Ok(Box::new(MemorySnapshot(self.rows.clone())))
+    }
 }
 
 fn no_room() -> StoreError {
     StoreError::Io { action: "write", path: "memory".into(), source: io::ErrorKind::StorageFull.into() }
+}
+
+/// A copy of all rows; keys and values are shared.
+struct MemorySnapshot(Rows);
+
+impl Snapshot for MemorySnapshot {
+    fn rows(&self, after: Option<Position<'_>>, visit: &mut VisitSome<'_>) -> Result<(), StoreError> {
+        let behind = after.map(|(table, key)| (table, Bytes::copy_from_slice(key)));
+        let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        for ((table, key), sealed) in self.0.range((from, Bound::Unbounded)) {
+            if sealed.checksum != seal::checksum(*table, key, &sealed.value) {
+                return Err(StoreError::damaged_row(*table, key));
+            }
+            if visit(*table, key, &sealed.value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 }

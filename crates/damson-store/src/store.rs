@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use damson_core::persist::{Row, Table};
 
-use crate::StoreError;
+use crate::{Snapshot, StoreError};
 
 /// What is shown the rows of a store: table, key and value.
 pub type Visit<'a> = dyn FnMut(Table, &[u8], &[u8]) + 'a;
@@ -58,6 +58,13 @@ pub trait Store: Send {
     /// [`StoreError::Limit`] if the mark is too large; then nothing happened. Any other error poisons the store; the
     /// mark may or may not be there, and if it is, all rows are too.
     fn leave_mark(&mut self, mark: &[u8]) -> Result<(), StoreError>;
+
+    /// All rows committed so far, flushed, for a reader on another thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::flush`].
+    fn snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError>;
 
     /// Is the disk too full for a store to go on? To be asked after a failure: not every write that failed for want of room
     /// says so.

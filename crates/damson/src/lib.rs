@@ -30,6 +30,7 @@
 //! and [`Scope::watch`] tells what changes. [`transport`] has the ways to reach other nodes, including "bring your own".
 
 mod ack;
+pub mod backup;
 mod builder;
 mod clock;
 mod discovery;

@@ -9,6 +9,7 @@ use damson_core::scope::ScopeNameError;
 use damson_store::DataDir;
 use tokio::sync::broadcast;
 
+use crate::backup::{Backup, BackupError};
 use crate::builder::NodeBuilder;
 use crate::driver::Driver;
 use crate::error::StopError;
@@ -29,7 +30,7 @@ struct Inner {
     transport: Option<Arc<TransportCounters>>,
     continued: bool,
     /// Held so that no other process takes the directory.
-    _dir: Option<DataDir>,
+    dir: Option<DataDir>,
 }
 
 impl Node {
@@ -44,7 +45,7 @@ impl Node {
         transport: Option<Arc<TransportCounters>>,
         continued: bool,
     ) -> Self {
-        Self { inner: Arc::new(Inner { driver, transport, continued, _dir: dir }) }
+        Self { inner: Arc::new(Inner { driver, transport, continued, dir }) }
     }
 
     pub(crate) fn driver(&self) -> &Arc<Driver> {
@@ -166,6 +167,20 @@ impl Node {
         // Goodbyes are small and on their way; links linger for them.
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         stopped.map_err(|cause| StopError::Storage { cause })
+    }
+
+    /// Takes a snapshot of all that is on disk, to copy it elsewhere while the node goes on. Everything acknowledged so far is
+    /// in it, but for scopes under [`Sync::Never`](crate::Sync::Never). Writes that no peer has confirmed since a clean
+    /// restart become a new life's first.
+    ///
+    /// # Errors
+    /// [`BackupError::NothingStored`] without a data directory, [`BackupError::NoSnapshot`] when the node has stopped or its
+    /// disk has failed.
+    pub async fn begin_backup(&self) -> Result<Backup, BackupError> {
+        if self.inner.dir.is_none() {
+            return Err(BackupError::NothingStored);
+        }
+        self.inner.driver.snapshot().await
     }
 
     /// Ends at once, without goodbye and without the mark of a clean stop, as a crash would.

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::clocks::{THREAD_CLOCK, thread_time};
 use super::memory::resident_bytes;
-use super::progress::Progress;
 use crate::args::{BenchEngine, Hold};
+use crate::progress::Progress;
 use crate::report::print;
 
 /// The figures, and what they were measured with.

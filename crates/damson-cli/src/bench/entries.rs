@@ -7,8 +7,8 @@ use damson_sim::bench::memory::{Entries, hold};
 use serde_json::{Map, Value, json};
 
 use super::memory::resident_bytes;
-use super::progress::Progress;
 use crate::args::BenchMemory;
+use crate::progress::Progress;
 use crate::report::print;
 
 /// Runs the benchmark, and shows the figures.

@@ -5,7 +5,6 @@ mod cluster;
 mod engine;
 mod entries;
 mod memory;
-mod progress;
 mod sync;
 
 use std::process::ExitCode;

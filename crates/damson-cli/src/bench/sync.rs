@@ -6,8 +6,8 @@ use damson_sim::bench::sync::{SyncBenchReport, run_sync};
 use serde::Serialize;
 
 use super::clocks::{THREAD_CLOCK, thread_time};
-use super::progress::Progress;
 use crate::args::BenchSync;
+use crate::progress::Progress;
 use crate::report::{IMPOSSIBLE, print};
 
 /// The figures, and what they were measured with.

@@ -1,5 +1,6 @@
 //! Real `damson serve` processes, real sockets, real signals: what the simulator shows, shown once more.
 
+mod backups;
 mod cluster;
 mod configuration;
 mod daemon;

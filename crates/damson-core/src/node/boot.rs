@@ -15,7 +15,7 @@ use rand_core::Rng;
 use super::config::Config;
 use super::scopes::ScopeTable;
 use super::{Effect, Node};
-use crate::persist::{Row, Table};
+use crate::persist::{LIFE_KEY, Row, Table};
 use crate::replica::{Loader, Replica};
 use crate::scope::ScopeName;
 use crate::time::Now;
@@ -46,9 +46,6 @@ pub struct Started {
     /// the effects. The node begins empty, or with what was left.
     pub damage: Option<String>,
 }
-
-/// The row that holds the node's life: no scope has a name of length zero.
-const LIFE_KEY: &[u8] = b"\0life";
 
 impl Boot {
     /// Begins a start. `rng` must be seeded with real entropy, except in simulators: lives are drawn from it.
@@ -144,6 +141,33 @@ impl Node {
             replica.rewrite(rest, now.wall_ms, || self.clock.tick(now.wall_ms));
             self.scopes.touched.insert(name.clone());
         }
+    }
+
+    /// Ends this life and begins another, for good once the rows are on disk.
+    pub(super) fn go_on_as_another(&mut self, now: Now, fx: &mut Vec<Effect>) -> Life {
+        let begun = Life(self.rng.next_u64());
+        let next = Actor::new(self.id, begun);
+        self.rename_waits(next, fx);
+        self.begin_new_life(next, now);
+        self.store_life(fx);
+        begun
+    }
+
+    /// Makes the state fit to be copied: when this returns nothing in user scopes is unconfirmed, and once its effects are
+    /// carried out nothing of them on disk is, either. (What the system writes at each start is not copied.)
+    ///
+    /// A copy with unconfirmed operations would show them under a name under which they may never be issued: should a
+    /// peer know better, they become a new life's here, and whoever met the copy would have them twice. So a new life
+    /// takes them at once, which is as good at any time before somebody has seen them. True when that was needed.
+    pub fn settle_life(&mut self, now: Now, fx: &mut Vec<Effect>) -> bool {
+        let mut copied = self.scopes.replicas.values().filter(|replica| !replica.name().is_system());
+        let needed = copied.any(Replica::has_unconfirmed);
+        if needed {
+            self.due = None;
+            self.go_on_as_another(now, fx);
+            self.open_links_after_disk(now, fx);
+        }
+        needed
     }
 
     /// What a peer has confirmed, or what has become another life's, must be on disk before any of it leaves: a crash in

@@ -509,10 +509,7 @@ impl Node {
             return;
         }
         let ended = self.scopes.actor.life;
-        let begun = Life(self.rng.next_u64());
-        self.rename_waits(Actor::new(self.id, begun), fx);
-        self.begin_new_life(Actor::new(self.id, begun), now);
-        self.store_life(fx);
+        let begun = self.go_on_as_another(now, fx);
         fx.push(Effect::Event(Event::NewLife { ended, begun }));
     }
 

@@ -40,6 +40,14 @@ pub enum LoadError {
         /// What is wrong.
         source: CodecError,
     },
+    /// A live dot that stands in two cells.
+    #[error("scope {scope}: the live dot {dot:?} stands in two cells")]
+    InTwoCells {
+        /// The scope.
+        scope: ScopeName,
+        /// The dot.
+        dot: Dot,
+    },
     /// A live dot outside the context: a row is missing.
     #[error("scope {scope}: the live dot {dot:?} lies outside the stored context")]
     OutsideContext {
@@ -58,6 +66,13 @@ pub struct Loader {
     rules: Rules,
     replicas: BTreeMap<ScopeName, Replica>,
     removals: BTreeMap<(ScopeName, u64), (Dot, Target)>,
+    /// The first live dot that has come in two cells.
+    in_two_cells: Option<(ScopeName, Dot)>,
+}
+
+/// The scope whose row has this key; `None` where it is not the key of a scope's row.
+pub fn scope_of_row(key: &[u8]) -> Option<ScopeName> {
+    split_scope(key).ok().map(|(scope, _)| scope)
 }
 
 impl Replica {
@@ -153,7 +168,14 @@ impl Replica {
 impl Loader {
     /// A loader of replicas that will write as `actor`.
     pub fn new(actor: Actor, config: ReplicaConfig, rules: Rules) -> Self {
-        Self { actor, config, rules, replicas: BTreeMap::new(), removals: BTreeMap::new() }
+        Self {
+            actor,
+            config,
+            rules,
+            replicas: BTreeMap::new(),
+            removals: BTreeMap::new(),
+            in_two_cells: None,
+        }
     }
 
     /// Takes a row.
@@ -164,6 +186,9 @@ impl Loader {
 
     /// Do all rows together make sound replicas?
     pub fn check(&self) -> Result<(), LoadError> {
+        if let Some((scope, dot)) = self.in_two_cells.clone() {
+            return Err(LoadError::InTwoCells { scope, dot });
+        }
         for replica in self.replicas.values() {
             if let Some(dot) = replica.live.first_outside(&replica.context) {
                 return Err(LoadError::OutsideContext { scope: replica.name.clone(), dot });
@@ -202,7 +227,11 @@ impl Loader {
         match (table, rest.split_first()) {
             (Table::Cells, _) => {
                 let (id, cell) = read_cell(rest, value, &limits)?;
+                let twice = cell.dots().iter().map(|live| live.dot).find(|dot| replica.live.has(*dot));
                 replica.live.edit(&id, |now| *now = cell);
+                if let Some(dot) = twice {
+                    self.in_two_cells.get_or_insert((scope, dot));
+                }
             }
             (Table::Contexts, _) => replica.context_mut().union(&codec::decode_context(value, &limits)?),
             (Table::Removals, Some((b'f', _))) => {

@@ -3,6 +3,7 @@
 mod ack;
 mod bus;
 mod contacts;
+mod copies;
 mod far;
 mod found;
 mod gather;

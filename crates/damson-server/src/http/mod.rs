@@ -1,5 +1,6 @@
-//! Health, metrics, status, trees and the dashboard over HTTP.
+//! Health, metrics, status, trees, backups and the dashboard over HTTP.
 
+mod backups;
 mod dashboard;
 mod exposition;
 mod guard;
@@ -52,6 +53,9 @@ fn router(front: Arc<Front>) -> Router {
         .route("/v1/members/{id}/forget", post(members::forget))
         .route("/v1/sync/{id}", post(members::sync))
         .route("/v1/tree", get(tree::tree))
+        .route("/v1/backups", post(backups::begin))
+        .route("/v1/backups/{id}", get(backups::facts).delete(backups::end))
+        .route("/v1/backups/{id}/segments/{number}", get(backups::segment))
         .merge(dashboard::routes())
         .fallback(problem::no_such_page)
         .layer(DefaultBodyLimit::max(front.limits.http_body_bytes_max))

@@ -4,6 +4,7 @@ mod contract;
 mod crash;
 mod damage;
 mod disk;
+mod snapshots;
 
 use bytes::Bytes;
 use damson_core::persist::{Row, Table};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use damson_core::persist::Row;
 use damson_core::scope::ScopeName;
-use damson_store::{Durability, Store, StoreError};
+use damson_store::{Durability, Snapshot, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use super::unsaved::Unsaved;
@@ -39,7 +39,7 @@ const QUEUE_BYTES_MAX: u64 = 64 << 20;
 /// Rows that are written and not flushed, beyond which they are at once: they are kept in case the disk is full by then.
 const UNFLUSHED_BYTES_MAX: u64 = 64 << 20;
 /// How often a full disk is looked at.
-const HEAL_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const HEAL_INTERVAL: Duration = Duration::from_secs(1);
 /// Rows that one commit takes at most, so that writers are acknowledged steadily.
 const COMMIT_BYTES_MAX: u64 = 8 << 20;
 
@@ -61,6 +61,7 @@ struct Done {
 
 enum Job {
     Rows { ticket: u64, rows: Vec<Row>, bytes: u64, durability: Durability },
+    Snapshot { done: oneshot::Sender<Result<Box<dyn Snapshot>, String>> },
     Stop { mark: Bytes, done: oneshot::Sender<Result<(), String>> },
 }
 
@@ -105,6 +106,11 @@ impl Disk {
         self.queued.fetch_add(bytes, Ordering::Relaxed);
         // After a stop there is nobody to take it, and nobody who waits for it.
         let _ = self.jobs.send(Job::Rows { ticket: ticket.0, rows, bytes, durability });
+    }
+
+    /// What the writes to a scope have behind them.
+    pub fn sync_of(&self, scope: &ScopeName) -> Sync {
+        (self.sync_of)(scope)
     }
 
     /// Waits until everything up to a ticket is as durable as asked.
@@ -167,6 +173,14 @@ impl Disk {
         self.shorter_than(QUEUE_BYTES_MAX / 2).await;
     }
 
+    /// Asks for a snapshot of all that is queued by now, and of nothing that comes later.
+    pub fn snapshot(&self) -> oneshot::Receiver<Result<Box<dyn Snapshot>, String>> {
+        let (done, result) = oneshot::channel();
+        // After a stop the receiver is told so, by the sender being gone.
+        let _ = self.jobs.send(Job::Snapshot { done });
+        result
+    }
+
     /// Waits for the disk and leaves the mark of a clean stop.
     pub async fn stop(&self, mark: Bytes) -> Result<(), String> {
         let (done, result) = oneshot::channel();
@@ -225,7 +239,7 @@ impl Worker {
         queue: &std::sync::mpsc::Receiver<Job>,
     ) -> Option<(Bytes, oneshot::Sender<Result<(), String>>)> {
         let (mut all, mut total, mut newest, mut flushed) = (Vec::new(), 0, 0, false);
-        let mut stop = None;
+        let (mut stop, mut snapshot) = (None, None);
         let mut next = Some(first);
         while let Some(job) = next.take() {
             match job {
@@ -238,10 +252,14 @@ impl Worker {
                         next = queue.try_recv().ok();
                     }
                 }
+                Job::Snapshot { done } => snapshot = Some(done),
                 Job::Stop { mark, done } => stop = Some((mark, done)),
             }
         }
         self.commit(all, newest, total, flushed);
+        if let Some(done) = snapshot {
+            self.snapshot(done);
+        }
         stop
     }
 
@@ -285,6 +303,25 @@ impl Worker {
         }
     }
 
+    fn snapshot(&mut self, done: oneshot::Sender<Result<Box<dyn Snapshot>, String>>) {
+        let snapshot = match &self.done.borrow().failure {
+            Some(cause) => Err(cause.clone()),
+            None => Ok(()),
+        };
+        let snapshot = snapshot.and_then(|()| {
+            self.store.snapshot().map_err(|error| {
+                let ticket = self.done.borrow().ticket;
+                self.fail(&error, ticket);
+                error.to_string()
+            })
+        });
+        if snapshot.is_ok() {
+            self.saved();
+        }
+        // The one who asked may have gone.
+        let _ = done.send(snapshot);
+    }
+
     fn saved(&mut self) {
         self.dirty = None;
         self.unsaved.saved();
@@ -322,133 +359,5 @@ impl Worker {
             }
             Err(error) => tracing::warn!(%error, "the disk has room again, and still nothing can be written"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use damson_core::persist::Table;
-    use damson_store::{LoadReport, Visit};
-    use parking_lot::Mutex;
-
-    use super::*;
-
-    type Rows = BTreeMap<Bytes, Bytes>;
-
-    /// A disk that can be full, and has by then lost what was not flushed.
-    #[derive(Default)]
-    struct Platter {
-        written: Rows,
-        flushed: Rows,
-        full: bool,
-        broken: bool,
-        poisoned: bool,
-    }
-
-    #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Platter>>);
-
-    impl Platter {
-        fn attempt(&mut self) -> Result<(), StoreError> {
-            if self.poisoned || self.full || self.broken {
-                self.poisoned = true;
-                self.written = self.flushed.clone();
-                return Err(StoreError::Poisoned { first: "an earlier write".into() });
-            }
-            Ok(())
-        }
-    }
-
-    impl Store for Shared {
-        fn load(&mut self, _: &mut Visit<'_>) -> Result<LoadReport, StoreError> {
-            Ok(LoadReport::default())
-        }
-        fn commit(&mut self, rows: &[Row], durability: Durability) -> Result<(), StoreError> {
-            let mut disk = self.0.lock();
-            disk.attempt()?;
-            for row in rows {
-                match &row.value {
-                    Some(value) => _ = disk.written.insert(row.key.clone(), value.clone()),
-                    None => _ = disk.written.remove(&row.key),
-                }
-            }
-            if durability == Durability::Flushed {
-                disk.flushed = disk.written.clone();
-            }
-            Ok(())
-        }
-        fn flush(&mut self) -> Result<(), StoreError> {
-            let mut disk = self.0.lock();
-            disk.attempt()?;
-            disk.flushed = disk.written.clone();
-            Ok(())
-        }
-        fn take_mark(&mut self) -> Result<Option<Bytes>, StoreError> {
-            Ok(None)
-        }
-        fn leave_mark(&mut self, _: &[u8]) -> Result<(), StoreError> {
-            self.flush()
-        }
-        fn is_full(&self) -> bool {
-            self.0.lock().full
-        }
-        fn reopen(&mut self) -> Result<(), StoreError> {
-            self.0.lock().poisoned = false;
-            Ok(())
-        }
-    }
-
-    fn start() -> (Disk, Shared) {
-        let shared = Shared::default();
-        (Disk::start(Box::new(shared.clone()), Duration::from_secs(1), |_| Sync::Interval).unwrap(), shared)
-    }
-
-    fn put(disk: &Disk, ticket: u64, key: &'static str, value: Option<&'static str>) {
-        let (key, value) =
-            (Bytes::from_static(key.as_bytes()), value.map(|v| Bytes::from_static(v.as_bytes())));
-        let scope: ScopeName = "app".parse().unwrap();
-        disk.persist(Some(&scope), Ticket(ticket), vec![Row { table: Table::Cells, key, value }]);
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_heals_and_nothing_that_was_written_meanwhile_or_before_is_missing() {
-        let (disk, shared) = start();
-        put(&disk, 1, "acknowledged", Some("1"));
-        put(&disk, 2, "removed", Some("2"));
-        disk.reached(Ticket(2)).await.unwrap();
-        shared.0.lock().full = true;
-        put(&disk, 3, "not acknowledged", Some("3"));
-        assert!(disk.reached(Ticket(3)).await.is_err());
-        assert!(disk.failure().is_some());
-        put(&disk, 4, "from a peer", Some("4"));
-        put(&disk, 5, "removed", None);
-        assert!(shared.0.lock().written.is_empty(), "what was not flushed is lost");
-        shared.0.lock().full = false;
-        let healed = async {
-            while disk.failure().is_some() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), healed).await.expect("it heals by itself");
-        disk.reached(Ticket(5)).await.unwrap();
-        let keys: Vec<Bytes> = shared.0.lock().flushed.keys().cloned().collect();
-        assert_eq!(keys, ["acknowledged", "from a peer", "not acknowledged"]);
-        put(&disk, 6, "later", Some("6"));
-        disk.reached(Ticket(6)).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_disk_that_failed_otherwise_is_not_trusted_again() {
-        let (disk, shared) = start();
-        shared.0.lock().broken = true;
-        put(&disk, 1, "a", Some("1"));
-        disk.reached(Ticket(1)).await.unwrap_err();
-        shared.0.lock().broken = false;
-        tokio::time::sleep(2 * HEAL_INTERVAL).await;
-        put(&disk, 2, "b", Some("2"));
-        assert!(disk.reached(Ticket(2)).await.is_err() && disk.failure().is_some());
-        assert!(shared.0.lock().written.is_empty());
     }
 }

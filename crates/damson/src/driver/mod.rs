@@ -15,9 +15,12 @@
 //! ```
 
 mod disk;
+#[cfg(test)]
+mod full_disk;
 mod held;
 mod links;
 mod room;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod unsaved;

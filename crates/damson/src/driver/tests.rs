@@ -11,7 +11,7 @@ use damson_core::node::{Boot, Config};
 use damson_core::persist::Row;
 use damson_core::replica::{Behind, Slot};
 use damson_core::wire::{Beat, Message, SyncMessage};
-use damson_store::{Durability, LoadReport, MemoryStore, Store, StoreError, Visit};
+use damson_store::{Durability, LoadReport, MemoryStore, Snapshot, Store, StoreError, Visit};
 use parking_lot::{Condvar, Mutex};
 
 use super::*;
@@ -80,6 +80,10 @@ impl Store for Gated {
 
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.store.reopen()
+    }
+
+    fn snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.store.snapshot()
     }
 }
 

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::progress::Progress;
 use crate::args::BenchCluster;
+use crate::progress::Progress;
 use crate::report::print;
 use nodes::Nodes;
 use report::Report;

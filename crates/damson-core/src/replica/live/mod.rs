@@ -172,6 +172,12 @@ impl Live {
         self.dots.in_range(range).map(|(dot, place)| (dot, self.cell_at(place)))
     }
 
+    /// Is this dot alive?
+    pub fn has(&self, dot: Dot) -> bool {
+        let own = DotRange { actor: dot.actor, first: dot.seq, last: dot.seq };
+        self.dots.in_range(own).next().is_some()
+    }
+
     /// The first live dot that is outside a context.
     pub fn first_outside(&self, context: &Context) -> Option<Dot> {
         self.dots.first_outside(context)
