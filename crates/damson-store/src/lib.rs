@@ -41,6 +41,7 @@ mod mark;
 mod memory;
 mod seal;
 mod store;
+mod torn_journal;
 
 pub use batch::{ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX};
 pub use data_dir::DataDir;
