@@ -1,8 +1,10 @@
 //! Commands and flags.
 
 mod cluster;
+mod crash;
 mod engine;
 mod join;
+mod power;
 mod sync;
 
 use std::path::PathBuf;
@@ -10,8 +12,10 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, value_parser};
 
 pub use cluster::ClusterArgs;
+pub use crash::CrashArgs;
 pub use engine::EngineArgs;
 pub use join::JoinArgs;
+pub use power::PowerArgs;
 pub use sync::SyncArgs;
 
 use crate::overlay::{Detect, Dials};
@@ -38,6 +42,10 @@ pub enum Command {
     Join(JoinArgs),
     /// A cluster of real nodes on loopback: Damson beside chitchat (build with `--features peers`).
     Cluster(ClusterArgs),
+    /// kill -9 at random instants under load, again and again: is anything lost that was acknowledged?
+    Crash(CrashArgs),
+    /// The power fails at any instant: what is left on a disk that keeps only what was synced, and what a node makes of it.
+    Power(PowerArgs),
 }
 
 #[derive(Debug, ClapArgs)]

@@ -12,6 +12,8 @@
 //!   cluster   --> chitchat over UDP                      (`peers`)   --|
 //!             `-> damson bench cluster, a child                      --'
 //!   processes --> damson serve, thirty times --> kill -9 --> outcome ------------> text or JSON
+//!   crash     --> damson serve, three times, kill -9 again and again --> events --> judge --> text or JSON
+//!   power     --> damson serve under strace --> disk as it was synced --> nodes on it --> judge --> text or JSON
 //! ```
 //!
 //! Figures of the overlay, and bytes of differences, do not depend on the machine: they are counted, in virtual time or
@@ -24,12 +26,14 @@ mod chitchats;
 mod clock;
 mod cluster;
 mod comparison;
+mod crash;
 mod damsons;
 mod engine;
 mod entry;
 mod join;
 mod overlay;
 mod patience;
+mod power;
 mod processes;
 mod sync;
 
@@ -50,6 +54,8 @@ fn main() -> ExitCode {
         Command::Sync(args) => sync::run(&args),
         Command::Join(args) => join::run(&args),
         Command::Cluster(args) => cluster::run(&args),
+        Command::Crash(args) => crash::run(&args),
+        Command::Power(args) => power::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("damson-bench: {error:#}");

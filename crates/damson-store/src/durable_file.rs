@@ -46,6 +46,19 @@ pub fn flush_parent(path: &Path) -> Result<(), StoreError> {
     flush_directory(parent).map_err(StoreError::io("flush the directory", parent))
 }
 
+/// Flushes a folder and all folders in it: all that is there will be found again.
+pub(crate) fn flush_folders(folder: &Path) -> Result<(), StoreError> {
+    let refused = StoreError::io("look into", folder);
+    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    for entry in entries.map_err(refused)? {
+        let path = entry.path();
+        if path.is_dir() {
+            flush_folders(&path)?;
+        }
+    }
+    flush_directory(folder).map_err(StoreError::io("flush the directory", folder))
+}
+
 fn write_flushed(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(contents)?;

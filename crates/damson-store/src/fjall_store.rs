@@ -19,7 +19,7 @@ use crate::journal_tail::JournalTails;
 use crate::mark::MarkFile;
 use crate::snapshot::{Position, Snapshot, VisitSome};
 use crate::store::{Durability, LoadReport, Store, Visit};
-use crate::{StoreError, batch, durable_file, mark, room, seal};
+use crate::{StoreError, batch, durable_file, mark, room, seal, torn_journal};
 
 /// Block cache, in bytes. Rows are read once, in order, at a start; a cache only helps compaction a little.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -234,7 +234,8 @@ fn create(claim: &DatabaseClaim) -> Result<(), StoreError> {
     let rows = rows_folder(&unfinished);
     fs::create_dir_all(&rows).map_err(StoreError::io("create the database", &rows))?;
     reading(&unfinished, || create_tables(&rows))?;
-    durable_file::flush_parent(&rows)?;
+    // The database flushes its folders, but not their entries in the folders above.
+    durable_file::flush_folders(&unfinished)?;
     durable_file::rename(&unfinished, &claim.folder())
 }
 
@@ -254,7 +255,12 @@ fn open_rows(folder: &Path) -> Result<(Rows, u64), StoreError> {
         return Err(damaged(folder, "its version file is missing"));
     }
     let tails = JournalTails::before_replay(&rows).map_err(StoreError::io("read the journal in", &rows))?;
-    let database = reading(folder, || open_database(&rows))?;
+    let database = reading(folder, || open_database(&rows)).or_else(|error| {
+        match torn_journal::cut(&rows).map_err(StoreError::io("cut the journal in", &rows))? {
+            true => reading(folder, || open_database(&rows)),
+            false => Err(error),
+        }
+    })?;
     if let Some(missing) =
         Table::ALL.into_iter().find(|table| !database.keyspace_exists(keyspace_name(*table)))
     {

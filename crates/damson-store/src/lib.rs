@@ -45,6 +45,7 @@ mod room;
 mod seal;
 mod snapshot;
 mod store;
+mod torn_journal;
 
 pub use batch::{ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX};
 pub use data_dir::DataDir;

@@ -1,6 +1,7 @@
 //! `damson serve` as a child process.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use serde_json::Value;
 
 use super::http;
@@ -33,11 +34,37 @@ pub struct Starting {
 impl Daemon {
     /// Starts a process with its data and its log in a directory.
     pub fn start(binary: &Path, root: &Path, name: &str, contact: Option<&str>) -> anyhow::Result<Starting> {
-        let log = File::create(root.join(format!("{name}.log")))?;
-        let mut command = Command::new(binary);
+        Self::start_with(binary, root, name, contact, &[])
+    }
+
+    /// The same with more flags. The log of an earlier start goes on.
+    pub fn start_with<'a>(
+        binary: &Path,
+        root: &Path,
+        name: &str,
+        contacts: impl IntoIterator<Item = &'a str>,
+        flags: &[&str],
+    ) -> anyhow::Result<Starting> {
+        Self::start_under(&[], binary, root, name, contacts, flags)
+    }
+
+    /// The same as the last arguments of another command, which must become the process.
+    pub fn start_under<'a>(
+        wrapper: &[String],
+        binary: &Path,
+        root: &Path,
+        name: &str,
+        contacts: impl IntoIterator<Item = &'a str>,
+        flags: &[&str],
+    ) -> anyhow::Result<Starting> {
+        let log = File::options().create(true).append(true).open(root.join(format!("{name}.log")))?;
+        let mut words = wrapper.iter().map(OsString::from).chain([binary.into()]);
+        let mut command = Command::new(words.next().expect("the binary at least"));
+        command.args(words);
         command.args(["serve", "--name", name, "--listen", "127.0.0.1:0", "--redis", "127.0.0.1:0"]);
         command.args(["--http", "127.0.0.1:0", "--data-dir"]).arg(root.join(name));
-        contact.into_iter().for_each(|contact| _ = command.args(["--join", contact]));
+        contacts.into_iter().for_each(|contact| _ = command.args(["--join", contact]));
+        command.args(flags);
         let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
         let mut child = started.with_context(|| format!("cannot start {}", binary.display()))?;
         let stdout = child.stdout.take().expect("it is piped");
@@ -68,6 +95,15 @@ impl Daemon {
             Value::Array(members) => Ok(members),
             other => bail!("{} names members as {other}", self.name),
         }
+    }
+
+    /// SIGTERM; waits for the end, which must be a clean one.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        ensure!(sent.success(), "{} cannot be told to stop", self.name);
+        let status = self.child.wait()?;
+        ensure!(status.success(), "{} stopped with {status}", self.name);
+        Ok(())
     }
 
     /// kill -9, without waiting for the end.

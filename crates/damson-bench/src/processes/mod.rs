@@ -6,11 +6,11 @@
 
 mod cluster;
 mod course;
-mod daemon;
+pub mod daemon;
 mod http;
 mod load;
 mod outcome;
-mod redis;
+pub mod redis;
 
 use std::process::ExitCode;
 

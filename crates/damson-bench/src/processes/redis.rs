@@ -1,4 +1,4 @@
-//! As much of the Redis protocol as is needed: SET and GET.
+//! As much of the Redis protocol as is needed: commands of text, one after the other or many at once.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -19,6 +19,11 @@ impl Client {
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    /// The port at this end.
+    pub fn local_port(&self) -> io::Result<u16> {
+        Ok(self.stream.get_ref().local_addr()?.port())
     }
 
     /// Sets a key; `Ok` says that it was acknowledged.
@@ -44,14 +49,35 @@ impl Client {
         Ok(out)
     }
 
-    /// A string, or nothing.
-    fn reply(&mut self) -> io::Result<Option<String>> {
+    /// Sends commands at once. Their replies are to be read one by one.
+    pub fn send<'a>(&mut self, commands: impl Iterator<Item = Vec<&'a str>>) -> io::Result<()> {
+        let bytes: Vec<u8> = commands.flat_map(|command| encoded(&command)).collect();
+        self.stream.get_mut().write_all(&bytes)
+    }
+
+    /// Runs one command, and returns the strings of its reply.
+    pub fn list(&mut self, command: &[&str]) -> io::Result<Vec<Option<String>>> {
+        self.send(std::iter::once(command.to_vec()))?;
+        self.strings()
+    }
+
+    /// The next reply, which must be a list of strings.
+    pub fn strings(&mut self) -> io::Result<Vec<Option<String>>> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        let count = line.strip_prefix('*').and_then(|count| count.trim_end().parse::<usize>().ok());
+        let count = count.ok_or_else(|| io::Error::other(format!("no list: {line:?}")))?;
+        (0..count).map(|_| self.reply()).collect()
+    }
+
+    /// The next reply: a string, a number as text, or nothing.
+    pub fn reply(&mut self) -> io::Result<Option<String>> {
         let mut line = String::new();
         if self.stream.read_line(&mut line)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         match line.trim_end().split_at_checked(1) {
-            Some(("+", text)) => Ok(Some(text.into())),
+            Some(("+" | ":", text)) => Ok(Some(text.into())),
             Some(("$", "-1")) | Some(("_", "")) => Ok(None),
             Some(("$", length)) => self.bulk(length.parse().map_err(io::Error::other)?).map(Some),
             _ => Err(io::Error::other(format!("an unexpected reply: {line:?}"))),
@@ -77,6 +103,18 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn lists_and_numbers_are_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = Client::connect(&listener.local_addr().unwrap().to_string()).unwrap();
+        let (mut other, _) = listener.accept().unwrap();
+        other.write_all(b"*2\r\n$1\r\na\r\n$-1\r\n:7\r\n-ERR\r\n").unwrap();
+        assert_eq!(client.list(&["MGET", "a", "b"]).unwrap(), [Some("a".into()), None]);
+        client.send([vec!["INCR", "n"]].into_iter()).unwrap();
+        assert_eq!(client.reply().unwrap(), Some("7".into()));
+        assert!(client.strings().is_err());
+    }
 
     #[test]
     fn replies_are_read_and_errors_are_errors() {

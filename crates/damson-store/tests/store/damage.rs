@@ -66,6 +66,27 @@ fn a_torn_journal_keeps_the_batches_before_the_tear() {
     assert_eq!(load(&mut disk.open()).1.journal_bytes_cut, 0, "a cut is reported once");
 }
 
+/// Pages reach a disk in any order: the end of the last batch is there, and a page in its middle is not.
+#[test]
+fn a_batch_whose_pages_did_not_all_reach_the_disk_is_cut_and_those_before_it_are_kept() {
+    let mut disk = Directory::new();
+    let kept = [set(Table::Cells, b"kept", b"1")];
+    let large = [set(Table::Cells, b"large", [7; 60_000])];
+    commit_each(&mut disk, &kept);
+    commit_each(&mut disk, &large);
+    let journal = disk.rows().join("0.jnl");
+    let mut bytes = fs::read(&journal).unwrap();
+    bytes[8_192..12_288].fill(0);
+    fs::write(&journal, bytes).unwrap();
+    let mut store = disk.open();
+    let (rows, report) = load(&mut store);
+    assert_eq!(rows, kept);
+    assert!(report.journal_bytes_cut >= 60_000, "{report:?}");
+    store.commit(&large, Durability::Flushed).unwrap();
+    disk.close(store);
+    assert_eq!(load(&mut disk.open()).0.len(), 2, "it is written on behind the cut");
+}
+
 #[test]
 fn a_damaged_database_is_set_aside_with_its_mark_and_a_new_one_begins_empty() {
     let mut disk = Directory::new();
