@@ -1,11 +1,13 @@
-//! `damson bench`: the engine, memory, anti-entropy and a cluster, measured.
+//! `damson bench`: the engine, memory, anti-entropy, a cluster and the disk, measured.
 
 mod clocks;
 mod cluster;
+mod durable;
 mod engine;
 mod entries;
 mod memory;
 mod progress;
+mod recovery;
 mod sync;
 
 use std::process::ExitCode;
@@ -19,5 +21,7 @@ pub fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
         BenchCommand::Memory(args) => entries::run(args),
         BenchCommand::Sync(args) => sync::run(args),
         BenchCommand::Cluster(args) => cluster::run(args),
+        BenchCommand::Recovery(args) => recovery::run(args),
+        BenchCommand::Durable(args) => durable::run(args),
     }
 }
