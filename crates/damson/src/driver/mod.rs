@@ -15,6 +15,8 @@
 //! ```
 
 mod disk;
+#[cfg(test)]
+mod failing;
 mod held;
 mod links;
 mod room;
