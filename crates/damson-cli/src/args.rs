@@ -11,7 +11,10 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub use backup::{Backup, Restore, Verify};
-pub use bench::{BenchCluster, BenchCommand, BenchEngine, BenchMemory, BenchSync, Hold, SyncWhen};
+pub use bench::{
+    BenchCluster, BenchCommand, BenchDurable, BenchEngine, BenchMemory, BenchRecovery, BenchSync, Hold,
+    SyncWhen,
+};
 pub use liveness::SimLiveness;
 pub use overlay::SimOverlay;
 

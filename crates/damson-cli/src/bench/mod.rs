@@ -1,10 +1,12 @@
-//! `damson bench`: the engine, memory, anti-entropy and a cluster, measured.
+//! `damson bench`: the engine, memory, anti-entropy, a cluster and the disk, measured.
 
 mod clocks;
 mod cluster;
+mod durable;
 mod engine;
 mod entries;
 mod memory;
+mod recovery;
 mod sync;
 
 use std::process::ExitCode;
@@ -18,5 +20,7 @@ pub fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
         BenchCommand::Memory(args) => entries::run(args),
         BenchCommand::Sync(args) => sync::run(args),
         BenchCommand::Cluster(args) => cluster::run(args),
+        BenchCommand::Recovery(args) => recovery::run(args),
+        BenchCommand::Durable(args) => durable::run(args),
     }
 }

@@ -16,6 +16,8 @@
 
 mod disk;
 #[cfg(test)]
+mod failing;
+#[cfg(test)]
 mod full_disk;
 mod held;
 mod links;

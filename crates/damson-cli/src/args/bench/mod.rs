@@ -1,15 +1,19 @@
 //! Flags of `damson bench`.
 
 mod cluster;
+mod durable;
 mod engine;
 mod memory;
+mod recovery;
 mod sync;
 
 use clap::Subcommand;
 
 pub use cluster::{BenchCluster, SyncWhen};
+pub use durable::BenchDurable;
 pub use engine::{BenchEngine, Hold};
 pub use memory::BenchMemory;
+pub use recovery::BenchRecovery;
 pub use sync::BenchSync;
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +35,14 @@ pub enum BenchCommand {
     ///
     /// Exit status 1 when the nodes do not become equal. --help says what each figure means.
     Cluster(BenchCluster),
+    /// A start after the process died: how soon everything can be read, and what it takes on disk.
+    ///
+    /// --help says what each figure means.
+    Recovery(BenchRecovery),
+    /// Writers that wait until each put is on disk, beside a bare file that is appended to and synced.
+    ///
+    /// --help says what each figure means.
+    Durable(BenchDurable),
 }
 
 /// An odd number, so that a median is a value that was measured.
