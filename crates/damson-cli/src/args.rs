@@ -38,7 +38,7 @@ pub enum Command {
     /// How a running node is.
     Status(Query),
     /// The members of the cluster, as a running node sees them.
-    Members(Query),
+    Members(Members),
     /// Over which links the writes of a member reach the others: all members are asked, through a running node.
     Tree(Tree),
     /// Copy the state of a running node into a directory.
@@ -177,6 +177,28 @@ pub struct Query {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Members {
+    #[command(flatten)]
+    pub query: Query,
+    #[command(subcommand)]
+    pub command: Option<MembersCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MembersCommand {
+    /// Remove a member that is dead or has left, for good: nobody waits for it or counts it any more. What it wrote stays. It
+    /// comes back by joining again.
+    Forget {
+        /// Its name, or its id where several have the same name.
+        member: String,
+        /// The HTTP address of a node.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8500")]
+        http: String,
+    },
 }
 
 #[derive(Debug, ClapArgs)]

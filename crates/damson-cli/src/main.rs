@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod demo;
 mod http;
+mod members;
 mod progress;
 mod query;
 mod report;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(*serve),
         Command::Demo(demo) => demo::run(&demo),
         Command::Status(query) => query::status(&query),
-        Command::Members(query) => query::members(&query),
+        Command::Members(args) => members::run(&args),
         Command::Tree(args) => tree::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::restore(&args),

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use config::{Config, Environment, File};
 use damson::{Node, NodeBuilder, Sync, SyncConfig};
 use damson_server::{Server, ServerConfig};
+use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Serve, duration};
+use crate::progress::Progress;
 use crate::{secret, size};
 
 /// The file and the environment: everything optional, since flags may say it.
@@ -170,7 +173,14 @@ async fn start(settings: &Settings) -> anyhow::Result<Node> {
     if let Some(address) = &settings.advertise {
         builder = builder.advertise(address);
     }
-    Ok(builder.start().await?)
+    let progress = Arc::new(Mutex::new(Progress::new()));
+    let tells = progress.clone();
+    builder = builder.on_recovery(move |at| {
+        tells.lock().part("reading what is stored", at.rows, at.rows_about, &format!("{} rows", at.rows));
+    });
+    let started = builder.start().await;
+    progress.lock().end();
+    Ok(started?)
 }
 
 /// What stands in `[storage]` counts where no flag or variable says otherwise.

@@ -114,6 +114,11 @@ impl fmt::Debug for FjallStore {
 }
 
 impl Store for FjallStore {
+    fn rows_about(&self) -> u64 {
+        let tables = self.rows.iter().flat_map(|rows| &rows.tables);
+        tables.map(|table| table.approximate_len() as u64).sum()
+    }
+
     fn load(&mut self, visit: &mut Visit<'_>) -> Result<LoadReport, StoreError> {
         let mut report = LoadReport {
             journal_bytes_cut: self.journal_bytes_cut,

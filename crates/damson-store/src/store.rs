@@ -15,6 +15,11 @@ pub type Visit<'a> = dyn FnMut(Table, &[u8], &[u8]) + 'a;
 ///
 /// At any instant a mark on disk describes the rows beside it: a commit removes a mark that was not taken.
 pub trait Store: Send {
+    /// About how many rows there are, for those who wait for [`Store::load`]; 0 where that is not known.
+    fn rows_about(&self) -> u64 {
+        0
+    }
+
     /// Visits every row, tables in order of their numbers and keys in order of their bytes.
     ///
     /// A row whose own checksum does not match is counted and reported, not visited.

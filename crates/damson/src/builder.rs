@@ -18,7 +18,7 @@ use crate::driver::{Disk, Driver, Room, Sync};
 use crate::error::StartError;
 use crate::identity::Identity;
 use crate::node::Node;
-use crate::opening::{self, OnDamage, Opened};
+use crate::opening::{self, OnDamage, Opened, Recovery};
 use crate::transport::{Admission, ClusterSecret, TcpConfig, TcpTransport, Transport, TransportCounters};
 
 /// How long a write waits for room, unless it is said otherwise.
@@ -43,6 +43,7 @@ pub struct NodeBuilder {
     sync_interval: Duration,
     write_patience: Duration,
     accept_loss: bool,
+    on_recovery: Box<dyn FnMut(Recovery) + Send>,
 }
 
 impl NodeBuilder {
@@ -61,6 +62,7 @@ impl NodeBuilder {
             sync_interval: SYNC_INTERVAL,
             write_patience: WRITE_PATIENCE,
             accept_loss: false,
+            on_recovery: Box::new(|_| ()),
         }
     }
 
@@ -139,6 +141,13 @@ impl NodeBuilder {
     #[must_use]
     pub fn accept_loss(mut self, accept: bool) -> Self {
         self.accept_loss = accept;
+        self
+    }
+
+    /// Is told now and then, while [`NodeBuilder::start`] reads what is stored, how far it is: a million keys take a second or two.
+    #[must_use]
+    pub fn on_recovery(mut self, tell: impl FnMut(Recovery) + Send + 'static) -> Self {
+        self.on_recovery = Box::new(tell);
         self
     }
 
@@ -279,7 +288,16 @@ impl NodeBuilder {
         self.check()?;
         let clock = OsClock::new();
         let Self { mut config, listen, data_dir, identity, transport, counters, admission, .. } = self;
-        let Self { mut discovery, sync, sync_of, sync_interval, write_patience, accept_loss, .. } = self;
+        let Self {
+            mut discovery,
+            sync,
+            sync_of,
+            sync_interval,
+            write_patience,
+            accept_loss,
+            mut on_recovery,
+            ..
+        } = self;
         config.discovers = !discovery.is_empty();
         let sketch_key = sketch_key(&config.realm, admission.secrets.first());
         discovery.any_form = transport.is_some();
@@ -306,7 +324,7 @@ impl NodeBuilder {
         config.replica.sketch_key = sketch_key;
         config.stored = stored(opened.dir.is_some(), sync, &sync_of);
         let id = NodeId(identity.node_id());
-        let started = opening::boot(config, id, &mut opened, on_damage, &clock)?;
+        let started = opening::boot(config, id, &mut opened, on_damage, &clock, &mut *on_recovery)?;
         let Opened { store, dir, .. } = opened;
         let durable = dir.is_some();
         let sync_of = move |scope: &ScopeName| match durable {

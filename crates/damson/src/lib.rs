@@ -65,6 +65,7 @@ pub use driver::{Sync, Ticket};
 pub use error::{StartError, StopError};
 pub use handles::{Counter, Flag, Map, MaxRegister, MultiRegister, Register, Set};
 pub use node::Node;
+pub use opening::Recovery;
 pub use scope::Scope;
 pub use status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
 pub use tree::TreeView;

@@ -26,6 +26,18 @@ pub(crate) struct Opened {
     mark: Option<Bytes>,
 }
 
+/// How far a start has read what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// Rows so far.
+    pub rows: u64,
+    /// All of them, about.
+    pub rows_about: u64,
+}
+
+/// Rows between two tellings of how far it is.
+const TELL_ROWS: u64 = 1 << 14;
+
 /// What a node does that finds its own state damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnDamage {
@@ -96,9 +108,18 @@ pub(crate) fn boot(
     opened: &mut Opened,
     on_damage: OnDamage,
     clock: &OsClock,
+    tell: &mut dyn FnMut(Recovery),
 ) -> Result<Started, StartError> {
     let mut boot = Boot::new(config, id, entropy());
-    match opened.store.load(&mut |table, key, value| boot.row(table, key, value)) {
+    let (mut rows, rows_about) = (0, opened.store.rows_about());
+    let loaded = opened.store.load(&mut |table, key, value| {
+        boot.row(table, key, value);
+        rows += 1;
+        if rows % TELL_ROWS == 0 {
+            tell(Recovery { rows, rows_about });
+        }
+    });
+    match loaded {
         Ok(report) => note_damage(&mut boot, &report),
         Err(error @ StoreError::Damaged { .. }) => boot.damaged(error.to_string()),
         Err(error) => return Err(error.into()),

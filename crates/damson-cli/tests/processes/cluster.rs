@@ -1,6 +1,6 @@
 //! What clients see of a healthy cluster, and of one that loses members.
 
-use crate::daemon::{Daemon, eventually, start_cluster};
+use crate::daemon::{Daemon, eventually, run, start_cluster};
 use crate::resp::{Reply, text};
 
 fn digests_agree(nodes: &[Daemon]) -> bool {
@@ -79,4 +79,17 @@ fn a_killed_member_is_dead_for_all_and_alive_again_after_its_return() {
         let members = nodes[0].members();
         members.as_array().unwrap().iter().any(|m| m["name"] == "n2" && m["state"] == "left")
     });
+    let forget = |name: &str| run(&["members", "forget", name, "--http", &nodes[0].ready["http"]]);
+    let present = forget("n3");
+    assert!(
+        !present.status.success() && String::from_utf8_lossy(&present.stderr).contains("present"),
+        "{present:?}"
+    );
+    let forgotten = forget("n2");
+    assert!(forgotten.status.success(), "{forgotten:?}");
+    eventually("n2 is in nobody's roster", || {
+        let knows = |node: &Daemon| node.members().as_array().unwrap().iter().any(|m| m["name"] == "n2");
+        !knows(&nodes[0]) && !knows(&nodes[2])
+    });
+    assert!(!forget("n2").status.success());
 }

@@ -69,3 +69,20 @@ fn a_misspelt_setting_in_the_file_is_an_error_and_a_foreign_variable_is_not() {
     assert!(refused_with("nmae = 'n'", &[], &[]).contains("nmae"));
     assert!(refused_with(BASE, &[("DAMSON_SOMETHING_ELSE", "x")], &[]).contains("/from-the-file"));
 }
+
+#[test]
+fn durability_has_a_table_of_its_own_and_the_environment_and_flags_win_over_it() {
+    let base = |storage: &str| format!("name = 'n'\ndata_dir = '/tmp/none'\n[storage]\n{storage}\n");
+    let wrong = base("sync = 'from-the-file'");
+    assert!(refused_with(&wrong, &[], &[]).contains("from-the-file"));
+    let environment = [("DAMSON_SYNC", "from-the-environment")];
+    assert!(refused_with(&wrong, &environment, &[]).contains("from-the-environment"));
+    assert!(refused_with(&wrong, &environment, &["--sync", "from-a-flag"]).contains("from-a-flag"));
+    let scopes = base("[storage.scopes]\nsessions = 'perhaps'");
+    let said = refused_with(&scopes, &[], &[]);
+    assert!(said.contains("sessions") && said.contains("perhaps"), "{said}");
+    assert!(refused_with(&scopes, &[], &["--scope-sync", "sessions"]).contains("perhaps"));
+    assert!(refused_with(BASE, &[], &["--scope-sync", "sessions"]).contains("SCOPE=WHEN"));
+    assert!(refused_with(&base("sync_interval_ms = 0"), &[], &[]).contains("1 to 60000"));
+    assert!(refused_with(&base("snyc = 'always'"), &[], &[]).contains("snyc"));
+}

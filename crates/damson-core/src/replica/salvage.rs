@@ -65,6 +65,6 @@ fn what_is_left(replica: &Replica, next: Actor) -> Vec<(CellId, Rest)> {
         *n = n.saturating_add(share(cell));
     }
     ranked.extend(counts.into_iter().map(|(id, (rank, n))| (rank, id, Rest::Count(n))));
-    ranked.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    ranked.sort_unstable_by_key(|(rank, ..)| *rank);
     ranked.into_iter().map(|(_, id, what)| (id, what)).collect()
 }
