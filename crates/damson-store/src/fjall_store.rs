@@ -19,7 +19,7 @@ use crate::journal_tail::JournalTails;
 use crate::mark::MarkFile;
 use crate::snapshot::{Position, Snapshot, VisitSome};
 use crate::store::{Durability, LoadReport, Store, Visit};
-use crate::{StoreError, batch, durable_file, mark, room, seal, torn_journal};
+use crate::{StoreError, batch, durable_file, mark, read_ahead, room, seal, torn_journal};
 
 /// Block cache, in bytes. Rows are read once, in order, at a start; a cache only helps compaction a little.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -27,6 +27,10 @@ const CACHE_BYTES: u64 = 4 << 20;
 /// Rows of one table that are held in memory until they move from the journal to a file of their own, in bytes. The
 /// node has its state in memory already, so this is held twice; smaller means more and smaller files.
 const MEMTABLE_BYTES: u64 = 8 << 20;
+
+/// What is committed until all tables begin files of their own, in bytes. The database itself begins a new journal after 64 MB,
+/// and not before: so a start reads between nothing and about twice as much of journals.
+const JOURNAL_BYTES_MAX: u64 = 32 << 20;
 
 /// A disk with less is full: what is held in memory of each table, and as much for the journal.
 const ROOM_BYTES_MIN: u64 = 64 << 20;
@@ -40,6 +44,8 @@ pub struct FjallStore {
     rows: Option<Rows>,
     mark: MarkFile,
     journal_bytes_cut: u64,
+    /// Rows committed since all tables began files of their own.
+    journal_bytes: u64,
     health: Health,
     folder: PathBuf,
     // Last, so that the directory is given up after the database is closed.
@@ -72,6 +78,7 @@ impl FjallStore {
             rows: Some(rows),
             mark,
             journal_bytes_cut,
+            journal_bytes: 0,
             health: Health::default(),
             folder,
             claim: Arc::new(claim),
@@ -97,6 +104,19 @@ impl FjallStore {
     fn rows(&self) -> Result<&Rows, StoreError> {
         let closed = || StoreError::Poisoned { first: "the database could not be opened again".into() };
         self.rows.as_ref().ok_or_else(closed)
+    }
+
+    /// A journal is kept until all tables have what it says in files of their own, and every start reads what is kept. Tables
+    /// that hardly change would keep it for ever, so from time to time all begin a file.
+    fn shorten_journal(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        self.journal_bytes += rows.iter().map(row_bytes).sum::<u64>();
+        if self.journal_bytes < JOURNAL_BYTES_MAX {
+            return Ok(());
+        }
+        self.journal_bytes = 0;
+        let tables = &self.rows()?.tables;
+        let begun = tables.iter().try_for_each(|table| table.rotate_memtable().map(drop));
+        begun.map_err(|error| self.write_failed(error))
     }
 
     fn write_failed(&self, error: fjall::Error) -> StoreError {
@@ -125,13 +145,7 @@ impl Store for FjallStore {
             mark_damaged: self.mark.is_damaged(),
             ..LoadReport::default()
         };
-        for table in Table::ALL {
-            let mut rows = self.rows()?.tables[table as usize].iter();
-            let mut next = || rows.next().map(Guard::into_inner).transpose();
-            while let Some((key, sealed)) = reading(&self.folder, &mut next)? {
-                report.visit(table, &key, seal::unseal(table, &key, &sealed), visit);
-            }
-        }
+        read_ahead::load(&self.folder, &self.rows()?.tables, &mut report, visit)?;
         Ok(report)
     }
 
@@ -140,6 +154,7 @@ impl Store for FjallStore {
         batch::check(rows)?;
         let unmarked = self.mark.take().map(drop);
         let outcome = unmarked.and_then(|()| self.write(rows, persist_mode(durability)));
+        let outcome = outcome.and_then(|()| self.shorten_journal(rows));
         self.health.note(outcome)
     }
 
@@ -215,6 +230,10 @@ impl Snapshot for FjallSnapshot {
         }
         Ok(())
     }
+}
+
+fn row_bytes(row: &Row) -> u64 {
+    (row.key.len() + row.value.as_ref().map_or(0, Bytes::len)) as u64
 }
 
 /// How far the journal has to get.
@@ -308,7 +327,7 @@ fn rows_folder(folder: &Path) -> PathBuf {
 ///
 /// Some of its checks panic where the files make no sense. Bytes on a disk must not bring the process down, since every
 /// restart would end the same way.
-fn reading<T>(folder: &Path, read: impl FnOnce() -> fjall::Result<T>) -> Result<T, StoreError> {
+pub(crate) fn reading<T>(folder: &Path, read: impl FnOnce() -> fjall::Result<T>) -> Result<T, StoreError> {
     match panic::catch_unwind(AssertUnwindSafe(read)) {
         Ok(outcome) => outcome.map_err(|error| unreadable(folder, error)),
         Err(_) => Err(damaged(folder, "the database gave up reading it")),

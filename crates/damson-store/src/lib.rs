@@ -41,6 +41,7 @@ mod health;
 mod journal_tail;
 mod mark;
 mod memory;
+mod read_ahead;
 mod room;
 mod seal;
 mod snapshot;

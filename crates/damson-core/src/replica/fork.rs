@@ -43,6 +43,7 @@ impl Replica {
     pub fn continue_as(&mut self, actor: Actor) {
         self.actor = actor;
         self.note_own_traces();
+        self.traced = Vec::new();
         self.begin_unconfirmed();
     }
 
@@ -91,6 +92,7 @@ impl Replica {
     pub fn take_new_life(&mut self, next: Actor, hlc: Hlc, wall_ms: u64) {
         let old = std::mem::replace(&mut self.actor, next);
         self.traces.clear();
+        self.traced = Vec::new();
         let fork = self.forget_fork();
         if let State::Since(base) = fork.state {
             self.changes.unconfirmed = true;

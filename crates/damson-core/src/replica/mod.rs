@@ -106,6 +106,8 @@ pub struct Replica {
     fork: fork::Fork,
     /// Counter cells of ours in which others left traces that we have to absorb.
     traces: BTreeSet<CellId>,
+    /// Counter cells with traces that were loaded, whosever they are: until it is known who we are.
+    traced: Vec<CellId>,
     counters: Counters,
     memory_bytes_max: Option<u64>,
     /// Own batches, while [`ReplicaConfig::record_issued`] is set.
@@ -213,6 +215,7 @@ impl Replica {
             changes: Changes::default(),
             fork: fork::Fork::default(),
             traces: BTreeSet::new(),
+            traced: Vec::new(),
             counters: Counters::default(),
             memory_bytes_max: None,
             issued: Vec::new(),

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use damson_crdt::codec::{self, CodecError};
-use damson_crdt::{Actor, Cell, CellId, Context, Dot, DotRange, Life, Limits, Path, Rules, Target};
+use damson_crdt::{Actor, Cell, CellId, Context, Dot, DotRange, Life, Limits, Path, Payload, Rules, Target};
 use minicbor::Encoder;
 use minicbor::decode::Decoder;
 
@@ -68,6 +68,8 @@ pub struct Loader {
     removals: BTreeMap<(ScopeName, u64), (Dot, Target)>,
     /// The first live dot that has come in two cells.
     in_two_cells: Option<(ScopeName, Dot)>,
+    /// The scope of the last row, and how its key begins: rows come scope by scope.
+    last: Option<(Vec<u8>, ScopeName)>,
 }
 
 /// The scope whose row has this key; `None` where it is not the key of a scope's row.
@@ -175,6 +177,7 @@ impl Loader {
             replicas: BTreeMap::new(),
             removals: BTreeMap::new(),
             in_two_cells: None,
+            last: None,
         }
     }
 
@@ -216,18 +219,36 @@ impl Loader {
     }
 
     fn replica(&mut self, scope: &ScopeName) -> &mut Replica {
-        let new = || Replica::new(scope.clone(), self.actor, self.config.clone(), self.rules);
-        self.replicas.entry(scope.clone()).or_insert_with(new)
+        if !self.replicas.contains_key(scope) {
+            let new = Replica::new(scope.clone(), self.actor, self.config.clone(), self.rules);
+            self.replicas.insert(scope.clone(), new);
+        }
+        self.replicas.get_mut(scope).expect("it is there by now")
+    }
+
+    /// The scope of a row, and the rest of its key.
+    fn split<'a>(&mut self, key: &'a [u8]) -> Result<(ScopeName, &'a [u8]), CodecError> {
+        if let Some((begin, scope)) = &self.last
+            && let Some(rest) = key.strip_prefix(&begin[..])
+        {
+            return Ok((scope.clone(), rest));
+        }
+        let (scope, rest) = split_scope(key)?;
+        self.last = Some((key[..key.len() - rest.len()].to_vec(), scope.clone()));
+        Ok((scope, rest))
     }
 
     fn read(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), CodecError> {
-        let (scope, rest) = split_scope(key)?;
+        let (scope, rest) = self.split(key)?;
         let limits = self.config.limits.clone();
         let replica = self.replica(&scope);
         match (table, rest.split_first()) {
             (Table::Cells, _) => {
                 let (id, cell) = read_cell(rest, value, &limits)?;
                 let twice = cell.dots().iter().map(|live| live.dot).find(|dot| replica.live.has(*dot));
+                if cell.dots().iter().any(|live| matches!(live.payload, Payload::Seen(_))) {
+                    replica.traced.push(id.clone());
+                }
                 replica.live.edit(&id, |now| *now = cell);
                 if let Some(dot) = twice {
                     self.in_two_cells.get_or_insert((scope, dot));

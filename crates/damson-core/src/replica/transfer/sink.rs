@@ -280,8 +280,9 @@ impl Replica {
 
     /// After loading: traces that were not absorbed before the stop.
     pub(in crate::replica) fn note_own_traces(&mut self) {
+        let own = self.traced.iter().filter(|id| self.owns(id));
         let own: Vec<(CellId, Cell)> =
-            self.live.cells().filter(|(id, _)| self.owns(id)).map(|(id, cell)| (id, cell.clone())).collect();
+            own.filter_map(|id| Some((id.clone(), self.live.cell(id)?.clone()))).collect();
         own.iter().for_each(|(id, cell)| self.note_traces_in(id, cell));
     }
 
