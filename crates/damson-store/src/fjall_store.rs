@@ -28,9 +28,9 @@ const CACHE_BYTES: u64 = 4 << 20;
 /// node has its state in memory already, so this is held twice; smaller means more and smaller files.
 const MEMTABLE_BYTES: u64 = 8 << 20;
 
-/// What is committed until all tables begin files of their own, in bytes. The database itself begins a new journal after 64 MB,
-/// and not before: so a start reads between nothing and about twice as much of journals.
-const JOURNAL_BYTES_MAX: u64 = 32 << 20;
+/// Journals that are no longer written to, in bytes: the least that the database takes. One is kept until all tables have what it
+/// says in files of their own, tables that hardly change too, and every start reads what is kept.
+const JOURNALS_BYTES_MAX: u64 = 64 << 20;
 
 /// A disk with less is full: what is held in memory of each table, and as much for the journal.
 const ROOM_BYTES_MIN: u64 = 64 << 20;
@@ -44,8 +44,6 @@ pub struct FjallStore {
     rows: Option<Rows>,
     mark: MarkFile,
     journal_bytes_cut: u64,
-    /// Rows committed since all tables began files of their own.
-    journal_bytes: u64,
     health: Health,
     folder: PathBuf,
     // Last, so that the directory is given up after the database is closed.
@@ -78,7 +76,6 @@ impl FjallStore {
             rows: Some(rows),
             mark,
             journal_bytes_cut,
-            journal_bytes: 0,
             health: Health::default(),
             folder,
             claim: Arc::new(claim),
@@ -104,19 +101,6 @@ impl FjallStore {
     fn rows(&self) -> Result<&Rows, StoreError> {
         let closed = || StoreError::Poisoned { first: "the database could not be opened again".into() };
         self.rows.as_ref().ok_or_else(closed)
-    }
-
-    /// A journal is kept until all tables have what it says in files of their own, and every start reads what is kept. Tables
-    /// that hardly change would keep it for ever, so from time to time all begin a file.
-    fn shorten_journal(&mut self, rows: &[Row]) -> Result<(), StoreError> {
-        self.journal_bytes += rows.iter().map(row_bytes).sum::<u64>();
-        if self.journal_bytes < JOURNAL_BYTES_MAX {
-            return Ok(());
-        }
-        self.journal_bytes = 0;
-        let tables = &self.rows()?.tables;
-        let begun = tables.iter().try_for_each(|table| table.rotate_memtable().map(drop));
-        begun.map_err(|error| self.write_failed(error))
     }
 
     fn write_failed(&self, error: fjall::Error) -> StoreError {
@@ -154,7 +138,6 @@ impl Store for FjallStore {
         batch::check(rows)?;
         let unmarked = self.mark.take().map(drop);
         let outcome = unmarked.and_then(|()| self.write(rows, persist_mode(durability)));
-        let outcome = outcome.and_then(|()| self.shorten_journal(rows));
         self.health.note(outcome)
     }
 
@@ -232,10 +215,6 @@ impl Snapshot for FjallSnapshot {
     }
 }
 
-fn row_bytes(row: &Row) -> u64 {
-    (row.key.len() + row.value.as_ref().map_or(0, Bytes::len)) as u64
-}
-
 /// How far the journal has to get.
 ///
 /// `SyncData` (fdatasync) is enough: it writes the length of the file with the data and leaves out only times, and the
@@ -296,7 +275,8 @@ fn open_rows(folder: &Path) -> Result<(Rows, u64), StoreError> {
 }
 
 fn open_database(rows: &Path) -> fjall::Result<Database> {
-    Database::builder(rows).cache_size(CACHE_BYTES).worker_threads(WORKER_THREADS).open()
+    let builder = Database::builder(rows).cache_size(CACHE_BYTES).worker_threads(WORKER_THREADS);
+    builder.max_journaling_size(JOURNALS_BYTES_MAX).open()
 }
 
 fn open_tables(database: &Database) -> fjall::Result<[Keyspace; Table::ALL.len()]> {

@@ -25,7 +25,8 @@ struct Found {
     is_intact: bool,
 }
 
-/// Shows all rows to `visit`, tables and keys in order.
+/// Shows all rows to `visit`, tables and keys in order. Where a part cannot be read it ends with the error, and everything before
+/// the first such part of a table and behind its last was shown.
 pub(crate) fn load(
     folder: &Path,
     tables: &[Keyspace; Table::ALL.len()],
@@ -47,22 +48,51 @@ fn read(
     tables: &[Keyspace; Table::ALL.len()],
     pages: &SyncSender<Page>,
 ) -> Result<(), StoreError> {
-    let mut page = Vec::with_capacity(PAGE_ROWS);
+    let mut outcome = Ok(());
     for table in Table::ALL {
-        let mut rows = tables[table as usize].iter();
-        let mut next = || rows.next().map(Guard::into_inner).transpose();
-        while let Some((key, sealed)) = reading(folder, &mut next)? {
-            let is_intact = seal::unseal(table, &key, &sealed).is_some();
-            page.push(Found { table, key, sealed, is_intact });
-            if page.len() == PAGE_ROWS {
-                let full = std::mem::replace(&mut page, Vec::with_capacity(PAGE_ROWS));
-                // The one who takes them has panicked, and says so itself.
-                if pages.send(full).is_err() {
-                    return Ok(());
-                }
+        let keyspace = &tables[table as usize];
+        let mut rows = keyspace.iter();
+        let (last, read) = read_until(folder, table, None, pages, || rows.next());
+        if read.is_err() {
+            // What lies between the damage and the end can be read from the other side.
+            let mut rows = keyspace.iter().rev();
+            let _ = read_until(folder, table, last.as_ref(), pages, || rows.next());
+        }
+        outcome = outcome.and(read);
+    }
+    outcome
+}
+
+/// Reads until the end, an error, or the row with the key `end`. Says which row was the last.
+fn read_until(
+    folder: &Path,
+    table: Table,
+    end: Option<&UserKey>,
+    pages: &SyncSender<Page>,
+    mut next: impl FnMut() -> Option<Guard>,
+) -> (Option<UserKey>, Result<(), StoreError>) {
+    let mut page = Vec::with_capacity(PAGE_ROWS);
+    let mut last = None;
+    let mut next = || next().map(Guard::into_inner).transpose();
+    let outcome = loop {
+        let (key, sealed) = match reading(folder, &mut next) {
+            Ok(Some((key, _))) if Some(&key) == end => break Ok(()),
+            Ok(Some(row)) => row,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        };
+        last = Some(key.clone());
+        let is_intact = seal::unseal(table, &key, &sealed).is_some();
+        page.push(Found { table, key, sealed, is_intact });
+        if page.len() == PAGE_ROWS {
+            let full = std::mem::replace(&mut page, Vec::with_capacity(PAGE_ROWS));
+            // The one who takes them has panicked, and says so itself.
+            if pages.send(full).is_err() {
+                break Ok(());
             }
         }
-    }
+    };
+    // The same.
     let _ = pages.send(page);
-    Ok(())
+    (last, outcome)
 }

@@ -26,8 +26,8 @@ pub trait Store: Send {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if the rows cannot be read at all, [`StoreError::Io`] if the disk cannot. Rows visited
-    /// before the error are an arbitrary part of the state and must be dropped.
+    /// [`StoreError::Damaged`] if some rows cannot be read at all, [`StoreError::Io`] if the disk cannot. What was visited
+    /// then is what is left, in no order: no sound state, and not to be taken for one.
     fn load(&mut self, visit: &mut Visit<'_>) -> Result<LoadReport, StoreError>;
 
     /// Writes one atomic batch: after a crash all of `rows` are there or none. Where a key occurs more than once, its

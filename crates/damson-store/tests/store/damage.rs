@@ -43,6 +43,34 @@ fn assert_loss_is_reported(rows: &[Row], outcome: Result<(Vec<Row>, LoadReport),
 }
 
 #[test]
+fn what_lies_before_and_behind_a_damaged_part_can_still_be_read() {
+    let mut disk = Directory::new();
+    let rows: Vec<_> = (0..2_000_u16).map(|n| set(Table::Cells, n.to_be_bytes(), [n as u8; 100])).collect();
+    let mut store = disk.open();
+    store.commit(&rows, Durability::Flushed).unwrap();
+    disk.close(store);
+    let raw = disk.raw();
+    for name in raw.list_keyspace_names() {
+        raw.keyspace(&name, Default::default).unwrap().rotate_memtable_and_wait().unwrap();
+    }
+    drop(raw);
+    let tables = row_files(&disk.rows());
+    let largest = tables.iter().filter(|path| path.parent().unwrap().ends_with("tables"));
+    let largest = largest.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    flip(largest, fs::metadata(largest).unwrap().len() as usize / 2);
+    let mut store = disk.open();
+    let mut seen = Vec::new();
+    let error = store.load(&mut |table, key, value| seen.push(set(table, key, value))).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(seen.iter().all(|row| rows.contains(row)));
+    let mut keys: Vec<_> = seen.iter().map(|row| row.key.clone()).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), seen.len(), "each once");
+    assert!((1_500..2_000).contains(&seen.len()), "{} of 2,000 rows are left", seen.len());
+}
+
+#[test]
 fn a_torn_journal_keeps_the_batches_before_the_tear() {
     let mut disk = Directory::new();
     let mut store = disk.open();
