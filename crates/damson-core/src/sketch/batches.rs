@@ -9,9 +9,16 @@ use super::mapping::SYMBOLS_MAX;
 /// Symbols of the first batch when nothing is known: enough for about ten differences.
 const FIRST: u32 = 16;
 
-/// How many symbols to begin with. `hint` is how many differences there may be, if that is known from elsewhere.
+/// From so many differences on a round trip costs more than the symbols that nearly always save it.
+const MANY: u64 = 64;
+
+/// How many symbols to begin with. `hint` is how many differences there may be, if that is known from elsewhere: where there
+/// are many, enough in 99 of a hundred times.
 pub fn first_batch(hint: Option<u64>) -> u32 {
-    hint.map_or(FIRST, |differences| symbols_for(differences).max(FIRST))
+    let Some(differences) = hint else { return FIRST };
+    let margin = if differences < MANY { 0 } else { 4 * differences.isqrt() };
+    let margin = u32::try_from(margin).unwrap_or(u32::MAX);
+    symbols_for(differences).saturating_add(margin).clamp(FIRST, SYMBOLS_MAX)
 }
 
 /// How many symbols to add when `received` were not enough, by what [`super::Gauge::differences`] says: somewhat more than

@@ -78,7 +78,9 @@ fn a_gauge_survives_its_encoding_and_equal_sets_differ_by_nothing() {
 #[test]
 fn batches_follow_estimates_and_always_grow() {
     assert_eq!((first_batch(None), first_batch(Some(2))), (16, 16));
-    assert_eq!(first_batch(Some(1_000)), symbols_for(1_000));
+    assert_eq!(first_batch(Some(63)), symbols_for(63));
+    assert_eq!(first_batch(Some(1_000)), symbols_for(1_000) + 4 * 31);
+    assert!(first_batch(Some(u64::MAX)) <= u32::MAX / 2);
     assert_eq!(next_batch(16, Some(1_000)), symbols_for(1_000) - 16);
     assert_eq!(next_batch(16, None), 48);
     assert_eq!(next_batch(1_600, Some(1_000)), 203);

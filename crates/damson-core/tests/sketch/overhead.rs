@@ -27,6 +27,16 @@ fn a_difference_costs_few_symbols() {
     }
 }
 
+#[test]
+fn a_first_batch_for_a_hint_is_enough_in_99_of_a_hundred() {
+    for (differences, step, tries) in [(100, 1, 300), (300, 2, 300), (1_000, 5, 300)] {
+        let enough = first_batch(Some(differences as u64));
+        let pairs = (0..tries).map(|seed| Pair::random(&mut random(seed), 0, differences));
+        let short = pairs.filter(|pair| pair.needed(step) > enough + step).count();
+        assert!(short * 100 <= tries as usize, "{short} of {tries} with {differences}, and {enough} symbols");
+    }
+}
+
 /// Bytes and round trips of a whole exchange that begins with knowing nothing.
 fn exchange(pair: &Pair, set_len: u64) -> (usize, u32) {
     let mut decoder = Decoder::new(KEY, pair.differences.len());
