@@ -105,6 +105,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Says behind which row a database cannot be read.
+    pub(crate) fn behind(self, table: Table, key: Option<&[u8]>) -> Self {
+        let Self::Damaged { path, source } = self else { return self };
+        let place = key.map_or_else(
+            || format!("in front of the first row of table {table:?}"),
+            |key| format!("behind the row of table {table:?} with key {}", key.escape_ascii()),
+        );
+        Self::Damaged { path, source: format!("{place}: {source}").into() }
+    }
+
     /// Was there no room for a write?
     #[must_use]
     pub fn is_full(&self) -> bool {

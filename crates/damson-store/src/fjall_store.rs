@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::ops::Bound;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -259,6 +259,9 @@ fn open_rows(folder: &Path) -> Result<(Rows, u64), StoreError> {
     }
     let tails = JournalTails::before_replay(&rows).map_err(StoreError::io("read the journal in", &rows))?;
     let database = reading(folder, || open_database(&rows)).or_else(|error| {
+        if !matches!(error, StoreError::Damaged { .. }) {
+            return Err(error);
+        }
         match torn_journal::cut(&rows).map_err(StoreError::io("cut the journal in", &rows))? {
             true => reading(folder, || open_database(&rows)),
             false => Err(error),
@@ -321,9 +324,7 @@ fn damaged(folder: &Path, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Sto
 /// Tells damage from a system that refuses: a full disk or missing permission is no reason to set a database aside.
 fn unreadable(folder: &Path, error: fjall::Error) -> StoreError {
     match error {
-        fjall::Error::Io(source) | fjall::Error::Storage(LsmError::Io(source))
-            if !is_damage(source.kind()) =>
-        {
+        fjall::Error::Io(source) | fjall::Error::Storage(LsmError::Io(source)) if !is_damage(&source) => {
             StoreError::Io { action: "open the database", path: folder.to_owned(), source }
         }
         fjall::Error::Locked => StoreError::InUse { path: folder.to_owned() },
@@ -331,15 +332,18 @@ fn unreadable(folder: &Path, error: fjall::Error) -> StoreError {
     }
 }
 
-/// Files that are missing, in the way, too short or senseless.
-fn is_damage(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::NotFound
-            | ErrorKind::AlreadyExists
-            | ErrorKind::UnexpectedEof
-            | ErrorKind::InvalidData
-            | ErrorKind::InvalidInput
-            | ErrorKind::Other
-    )
+/// Files that are missing, in the way, too short or senseless, and sectors that cannot be read.
+fn is_damage(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    let is_unreadable = cfg!(unix) && error.raw_os_error() == Some(EIO);
+    is_unreadable
+        || matches!(
+            error.kind(),
+            ErrorKind::NotFound
+                | ErrorKind::AlreadyExists
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::InvalidData
+                | ErrorKind::InvalidInput
+                | ErrorKind::Other
+        )
 }

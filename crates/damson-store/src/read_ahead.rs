@@ -53,6 +53,7 @@ fn read(
         let keyspace = &tables[table as usize];
         let mut rows = keyspace.iter();
         let (last, read) = read_until(folder, table, None, pages, || rows.next());
+        let read = read.map_err(|error| error.behind(table, last.as_deref()));
         if read.is_err() {
             // What lies between the damage and the end can be read from the other side.
             let mut rows = keyspace.iter().rev();

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use bytes::Bytes;
 use damson_store::{DataDir, FjallStore, LoadReport, Store, StoreError};
 
 use super::Progress;
@@ -50,21 +49,15 @@ pub fn verify_data_dir(path: impl AsRef<Path>) -> Result<Verified, RestoreError>
         Err(error @ StoreError::Damaged { .. }) => return Ok(Verified::unreadable(error.to_string())),
         store => store?,
     };
-    let (mut contents, mut unsound, mut last) = (Contents::default(), None, None);
+    let (mut contents, mut unsound) = (Contents::default(), None);
     let loaded = store.load(&mut |table, key, value| {
         if let Err(error) = contents.row(table, key, value) {
             unsound.get_or_insert(error.to_string());
         }
-        last = Some((table, Bytes::copy_from_slice(key)));
     });
     match loaded {
         Ok(report) => Ok(Verified::of(report, contents, unsound)),
-        Err(error @ StoreError::Damaged { .. }) => {
-            let place = last.map_or("in front of the first row".into(), |(table, key)| {
-                format!("behind the row of table {table:?} with key {}", key.escape_ascii())
-            });
-            Ok(Verified::unreadable(format!("{place}: {error}")))
-        }
+        Err(error @ StoreError::Damaged { .. }) => Ok(Verified::unreadable(error.to_string())),
         Err(error) => Err(error.into()),
     }
 }

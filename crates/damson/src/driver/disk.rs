@@ -14,7 +14,7 @@ use damson_core::scope::ScopeName;
 use damson_store::{Durability, Snapshot, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
-use super::unsaved::Unsaved;
+use super::unsaved::{Unsaved, bytes_of};
 
 /// What an acknowledged write has behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +38,8 @@ pub struct Ticket(pub(crate) u64);
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
 /// Rows that are written and not flushed, beyond which they are at once: they are kept in case the disk is full by then.
 const UNFLUSHED_BYTES_MAX: u64 = 64 << 20;
+/// Rows that wait for a full disk, beyond which they are given up: the failure is final then.
+const UNSAVED_BYTES_MAX: u64 = 512 << 20;
 /// How often a full disk is looked at.
 pub(super) const HEAL_INTERVAL: Duration = Duration::from_secs(1);
 /// Rows that one commit takes at most, so that writers are acknowledged steadily.
@@ -55,6 +57,8 @@ pub(crate) struct Disk {
 struct Done {
     ticket: u64,
     failure: Option<String>,
+    /// The failure may pass: the disk was full.
+    heals: bool,
     /// The thread has ended as it was told to.
     stopped: bool,
 }
@@ -74,8 +78,16 @@ struct Worker {
     /// When unflushed rows were written first.
     dirty: Option<Instant>,
     unsaved: Unsaved,
-    /// The disk was full. The ticket up to which rows wait for room.
-    full: Option<u64>,
+    full: Option<Full>,
+}
+
+/// The disk was full.
+#[derive(Debug, Clone, Copy)]
+struct Full {
+    /// Rows up to this ticket wait for room.
+    ticket: u64,
+    /// When it is looked at next.
+    next_try: Instant,
 }
 
 impl Disk {
@@ -99,10 +111,7 @@ impl Disk {
         let sync = scope.map_or(Sync::Always, |scope| (self.sync_of)(scope));
         let durability = if sync == Sync::Always { Durability::Flushed } else { Durability::Written };
         let rows = if sync == Sync::Never { Vec::new() } else { rows };
-        let bytes = rows
-            .iter()
-            .map(|row| (row.key.len() + row.value.as_ref().map_or(0, Bytes::len)) as u64 + 64)
-            .sum();
+        let bytes = rows.iter().map(bytes_of).sum();
         self.queued.fetch_add(bytes, Ordering::Relaxed);
         // After a stop there is nobody to take it, and nobody who waits for it.
         let _ = self.jobs.send(Job::Rows { ticket: ticket.0, rows, bytes, durability });
@@ -118,6 +127,17 @@ impl Disk {
         let mut done = self.done.clone();
         let reached = done.wait_for(|done| done.ticket >= ticket.0 || done.failure.is_some()).await;
         match reached {
+            Ok(done) if done.ticket >= ticket.0 => Ok(()),
+            Ok(done) => Err(done.failure.clone().unwrap_or_default()),
+            Err(_) => Err("the disk thread has ended".into()),
+        }
+    }
+
+    /// The same, through a time in which the disk is full.
+    pub async fn reached_at_last(&self, ticket: Ticket) -> Result<(), String> {
+        let mut done = self.done.clone();
+        let is_over = |done: &Done| done.ticket >= ticket.0 || (done.failure.is_some() && !done.heals);
+        match done.wait_for(is_over).await {
             Ok(done) if done.ticket >= ticket.0 => Ok(()),
             Ok(done) => Err(done.failure.clone().unwrap_or_default()),
             Err(_) => Err("the disk thread has ended".into()),
@@ -193,19 +213,25 @@ impl Disk {
 impl Worker {
     fn run(mut self, queue: &std::sync::mpsc::Receiver<Job>) {
         loop {
-            let job = match self.pause() {
+            let pause = self.pause();
+            // Due or not, jobs may come without a pause.
+            if pause.is_some_and(|pause| pause.is_zero()) {
+                self.flush_or_heal();
+                continue;
+            }
+            let job = match pause {
                 None => queue.recv().ok(),
                 Some(pause) => match queue.recv_timeout(pause) {
                     Ok(job) => Some(job),
-                    Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                        self.flush_or_heal();
-                        continue;
-                    }
+                    Err(std::sync::mpsc::RecvTimeoutError::Timeout) => continue,
                     Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => None,
                 },
             };
             let Some(job) = job else { break };
             if let Some((mark, done)) = self.commit_with_queued(job, queue) {
+                if self.full.is_some() {
+                    self.flush_or_heal();
+                }
                 let result = self.store.leave_mark(&mark).map_err(|error| error.to_string());
                 self.done.send_modify(|done| done.stopped = true);
                 // The one who stopped the node may have gone.
@@ -219,14 +245,14 @@ impl Worker {
     /// How long nothing is to be done without a job.
     fn pause(&self) -> Option<Duration> {
         match (self.full, self.dirty) {
-            (Some(_), _) => Some(HEAL_INTERVAL),
+            (Some(full), _) => Some(full.next_try.saturating_duration_since(Instant::now())),
             (None, since) => since.map(|since| self.interval.saturating_sub(since.elapsed())),
         }
     }
 
     fn flush_or_heal(&mut self) {
         match self.full {
-            Some(ticket) => self.heal(ticket),
+            Some(full) => self.heal(full.ticket),
             None if self.dirty.is_some() => self.flush(),
             None => {}
         }
@@ -264,10 +290,18 @@ impl Worker {
     }
 
     fn commit(&mut self, rows: Vec<Row>, ticket: u64, bytes: u64, flushed: bool) {
-        if let Some(waiting) = self.full {
-            self.full = Some(waiting.max(ticket));
+        if let Some(full) = &mut self.full {
+            full.ticket = full.ticket.max(ticket);
             self.unsaved.add_folding(rows, bytes);
             self.queued.fetch_sub(bytes, Ordering::Relaxed);
+            if self.unsaved.bytes() > UNSAVED_BYTES_MAX {
+                tracing::error!(
+                    "the disk is full, and too much waits for it: restart the node when there is room"
+                );
+                self.full = None;
+                self.unsaved.saved();
+                self.done.send_modify(|done| done.heals = false);
+            }
             return;
         }
         if self.done.borrow().failure.is_some() {
@@ -331,16 +365,18 @@ impl Worker {
         self.dirty = None;
         if error.is_full() || self.store.is_full() {
             tracing::error!(%error, "the disk is full: writes are refused until there is room again, reads go on");
-            self.full = Some(ticket);
+            self.full = Some(Full { ticket, next_try: Instant::now() + HEAL_INTERVAL });
         } else {
             tracing::error!(%error, "storage has failed: nothing is acknowledged any more");
             self.unsaved.saved();
         }
-        self.done.send_modify(|done| done.failure = Some(error.to_string()));
+        let heals = self.full.is_some();
+        self.done.send_modify(|done| (done.failure, done.heals) = (Some(error.to_string()), heals));
     }
 
     /// Writes what may be lost once more, if there is room.
     fn heal(&mut self, ticket: u64) {
+        self.full = Some(Full { ticket, next_try: Instant::now() + HEAL_INTERVAL });
         if self.store.is_full() {
             return;
         }

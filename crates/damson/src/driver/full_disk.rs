@@ -101,21 +101,29 @@ async fn a_full_disk_heals_and_nothing_that_was_written_meanwhile_or_before_is_m
     put(&disk, 3, "not acknowledged", Some("3"));
     assert!(disk.reached(Ticket(3)).await.is_err());
     assert!(disk.failure().is_some());
+    let disk = Arc::new(disk);
+    let waits = disk.clone();
+    let waited = tokio::spawn(async move { waits.reached_at_last(Ticket(5)).await });
     put(&disk, 4, "from a peer", Some("4"));
     put(&disk, 5, "removed", None);
     assert!(shared.0.lock().written.is_empty(), "what was not flushed is lost");
     shared.0.lock().full = false;
+    let mut ticket = 5;
     let healed = async {
+        // Peers do not pause.
         while disk.failure().is_some() {
+            ticket += 1;
+            put(&disk, ticket, "from a peer", Some("4"));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(30), healed).await.expect("it heals by itself");
-    disk.reached(Ticket(5)).await.unwrap();
+    waited.await.unwrap().expect("who waits for the disk hears of it in the end");
+    disk.reached(Ticket(ticket)).await.unwrap();
     let keys: Vec<Bytes> = shared.0.lock().flushed.keys().cloned().collect();
     assert_eq!(keys, ["acknowledged", "from a peer", "not acknowledged"]);
-    put(&disk, 6, "later", Some("6"));
-    disk.reached(Ticket(6)).await.unwrap();
+    put(&disk, ticket + 1, "later", Some("6"));
+    disk.reached(Ticket(ticket + 1)).await.unwrap();
 }
 
 #[tokio::test]

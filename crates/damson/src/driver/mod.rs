@@ -336,9 +336,14 @@ impl Driver {
     }
 }
 
-/// Tells the node when the disk is so far. Should the disk fail, the node stays without links: it cannot keep promises.
+/// Tells the node when the disk is so far. Should the disk fail for good, the node stays without links: it cannot keep promises.
 async fn await_disk(driver: Arc<Driver>, ticket: Ticket) {
-    if driver.disk.reached(ticket).await.is_ok() {
+    let mut stopping = driver.stopping.subscribe();
+    let reached = tokio::select! {
+        reached = driver.disk.reached_at_last(ticket) => reached.is_ok(),
+        _ = stopping.wait_for(|stop| *stop) => false,
+    };
+    if reached {
         driver.input([Input::Persisted { ticket: ticket.0 }]);
     }
 }

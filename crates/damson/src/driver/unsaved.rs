@@ -32,6 +32,7 @@ impl Unsaved {
                 self.rows.drain(..).map(|row| ((row.table, row.key), row.value)).collect();
             self.rows = last.into_iter().map(|((table, key), value)| Row { table, key, value }).collect();
             self.folded = self.rows.len();
+            self.bytes = self.rows.iter().map(bytes_of).sum();
         }
     }
 
@@ -40,7 +41,7 @@ impl Unsaved {
         &self.rows
     }
 
-    /// Their size, counted whenever they were added.
+    /// Their size, that of those that were not folded yet included.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -52,6 +53,11 @@ impl Unsaved {
 }
 
 const FOLD_ROWS_MIN: usize = 65_536;
+
+/// About what a row takes in memory.
+pub(super) fn bytes_of(row: &Row) -> u64 {
+    (row.key.len() + row.value.as_ref().map_or(0, Bytes::len)) as u64 + 64
+}
 
 #[cfg(test)]
 mod tests {
