@@ -105,6 +105,8 @@ async fn a_damaged_node_takes_everything_from_others_and_deletes_nothing_there()
     let node = joined().start().await.unwrap();
     write(&node).await;
     eventually(|| value(&other, "lost")).await;
+    // It was written last: what no other has is gone with a damaged disk.
+    eventually(|| (other.scope("app").unwrap().counter("counted").get() == 5).then_some(())).await;
     let life = node.life();
     node.stop().await.unwrap();
     drop(node);
