@@ -24,7 +24,8 @@ impl Unsaved {
         self.bytes += bytes;
     }
 
-    /// The same while nothing can be written: what waits must not grow beyond the state itself.
+    /// The same while nothing can be written: what waits must not grow with each write to a key. Keys of removals are used once,
+    /// so that it grows all the same, and whoever adds has to look at its size.
     pub fn add_folding(&mut self, rows: Vec<Row>, bytes: u64) {
         self.add(rows, bytes);
         if self.rows.len() > FOLD_ROWS_MIN.max(2 * self.folded) {
