@@ -453,13 +453,16 @@ impl Sync {
         };
         let mut made = None;
         outbound.confirm(ahead.map_or(number, |ahead| ahead.have));
-        if outbound.is_next(number) {
+        while outbound.is_due(number, ahead.is_some() && demand.is_empty()) {
             match scopes.chunk(&outbound.scope, outbound.id, bytes_max, demand) {
                 Some(part) => {
-                    made = Some(part.opened);
+                    made = Some(part.opened.or(made.flatten()));
                     outbound.push(part.body, part.is_last);
                 }
-                None => self.counters.refused += 1,
+                None => {
+                    self.counters.refused += 1;
+                    break;
+                }
             }
         }
         outbound.used = now;

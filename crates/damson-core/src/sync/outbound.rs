@@ -24,6 +24,8 @@ pub(super) struct Outbound {
 
 /// Parts that are kept. A receiver's parts may be smaller than ours.
 const KEPT_MAX: usize = 1_024;
+/// A question overtakes so many others at most. More parts are not made at once.
+const OVERTAKEN_MAX: u64 = 64;
 /// What they have together: parts are only about as large as they were asked for.
 const KEPT_BYTES_MAX: u64 = 2 * UNDER_WAY_MAX;
 
@@ -62,10 +64,12 @@ impl Outbound {
         self.kept_bytes
     }
 
-    /// Is this the part to be made next, and is there room to keep it?
-    pub fn is_next(&self, number: u64) -> bool {
+    /// Is a part to be made, so that this one can be sent? The next one; or, for a receiver that asks ahead, those in front of
+    /// it too, whose questions were overtaken or lost: they are kept until they are asked for.
+    pub fn is_due(&self, number: u64, asks_ahead: bool) -> bool {
         let room = self.kept.len() < KEPT_MAX && self.kept_bytes < KEPT_BYTES_MAX;
-        !self.ended && room && number == self.number + 1
+        let missing = number.saturating_sub(self.number);
+        !self.ended && room && (missing == 1 || (asks_ahead && (2..=OVERTAKEN_MAX).contains(&missing)))
     }
 
     /// A part that was made and is kept.
@@ -94,14 +98,16 @@ mod tests {
         (1..=3).for_each(|n| source.push(vec![n; 10], false));
         source.confirm(2);
         assert_eq!((source.part(1), source.part(2), source.kept_bytes), (None, Some(&vec![2; 10]), 20));
-        assert!(source.is_next(4) && !source.is_next(5) && !source.is_next(3));
+        let due = |source: &Outbound, number| (source.is_due(number, false), source.is_due(number, true));
+        assert_eq!([3, 4, 5].map(|n| due(&source, n)), [(false, false), (true, true), (false, true)]);
+        assert_eq!([67, 68].map(|n| due(&source, n)), [(false, true), (false, false)]);
         source.confirm(u64::MAX);
         assert_eq!((source.part(3), source.kept_bytes), (None, 0));
-        assert!(source.is_next(4));
+        assert!(source.is_due(4, false));
         source.push(vec![0; 33 << 20], false);
-        assert!(!source.is_next(5), "too much is kept");
+        assert!(!source.is_due(5, true), "too much is kept");
         source.confirm(5);
         source.push(vec![5], true);
-        assert!(!source.is_next(6) && source.part(5).is_some() && source.part(u64::MAX).is_none());
+        assert!(!source.is_due(6, true) && source.part(5).is_some() && source.part(u64::MAX).is_none());
     }
 }

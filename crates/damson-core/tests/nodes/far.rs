@@ -17,7 +17,7 @@ const LINK: LinkId = LinkId(1);
 /// Who holds something, and who is new.
 const BOTH: [usize; 2] = [0, 1];
 
-/// Two nodes and a link that keeps the order, on which nothing overtakes.
+/// Two nodes and a link that keeps the order, on which nothing overtakes unless told so.
 struct Far {
     nodes: [Node; 2],
     us: u64,
@@ -30,6 +30,8 @@ struct Far {
     queued: u64,
     /// Messages of anti-entropy that vanish.
     loss_percent: u32,
+    /// Messages of anti-entropy come up to this much later than others.
+    astray_us: u64,
     dice: ChaCha8Rng,
     /// Parts that were sent, by their transfers and numbers, and how often.
     parts: BTreeMap<(u64, u64), usize>,
@@ -57,6 +59,7 @@ impl Far {
             queue,
             queued: 0,
             loss_percent: 0,
+            astray_us: 0,
             dice: ChaCha8Rng::seed_from_u64(7),
             parts,
             pushed_bytes: 0,
@@ -122,7 +125,9 @@ impl Far {
                 self.free_us[at] = begins + frame.len() as u64 * 1_000_000 / self.rate;
                 if !self.is_lost(&message) {
                     let input = Input::Frame { link: LINK, frame };
-                    self.arrives(self.free_us[at] + self.delay_ms * 1_000, 1 - at, input);
+                    let is_astray = self.astray_us > 0 && matches!(message, Message::Sync(_));
+                    let later = if is_astray { self.dice.next_u64() % self.astray_us } else { 0 };
+                    self.arrives(self.free_us[at] + self.delay_ms * 1_000 + later, 1 - at, input);
                 }
             }
             Effect::AwaitDisk { ticket } => self.arrives(self.us, at, Input::Persisted { ticket }),
@@ -178,6 +183,18 @@ fn lost_parts_and_lost_questions_are_asked_for_again_and_all_comes_in_its_order(
         assert!(sent < 2 * parts, "{sent} instead of {parts} parts");
         assert_eq!(far.nodes[1].sync_counters().refused, 0);
     }
+}
+
+/// TCP keeps the order, other transports need not: a question that overtakes others must not wait for them.
+#[test]
+fn questions_and_parts_that_overtake_one_another_starve_no_transfer() {
+    let sync = SyncConfig { chunk_bytes: 4 << 10, ..SyncConfig::default() };
+    let mut far = Far::new(sync, 1_000, 1, FAST);
+    far.astray_us = 5_000;
+    let ms = far.run_until_equal(60_000);
+    let parts = far.parts.len();
+    assert!(parts > 150 && ms < 3_000, "{parts} parts took {ms} ms");
+    assert_eq!(far.nodes[1].sync_counters().failed, 0);
 }
 
 #[test]
