@@ -21,9 +21,9 @@ impl Context {
         self.0.len()
     }
 
-    /// How many dots are in it.
+    /// How many dots are in it; no more than fit into the number, whatever a peer may claim.
     pub fn dots(&self) -> u64 {
-        self.0.values().map(Intervals::len).sum()
+        self.0.values().map(Intervals::len).fold(0, u64::saturating_add)
     }
 
     /// Actors in order, with the numbers seen of each.

@@ -17,8 +17,8 @@ impl Intervals {
     pub fn from_pairs(pairs: impl IntoIterator<Item = (u64, u64)>) -> Option<Self> {
         let pairs: SmallVec<[(u64, u64); 1]> = pairs.into_iter().collect();
         let sound = pairs.iter().all(|&(first, last)| 1 <= first && first <= last && last < u64::MAX);
-        let ordered = pairs.windows(2).all(|w| w[0].1 + 1 < w[1].0);
-        (sound && ordered).then_some(Self(pairs))
+        let is_ordered = || pairs.windows(2).all(|w| w[0].1 + 1 < w[1].0);
+        (sound && is_ordered()).then_some(Self(pairs))
     }
 
     /// The intervals, in order.
@@ -33,7 +33,7 @@ impl Intervals {
 
     /// How many numbers are in the set.
     pub fn len(&self) -> u64 {
-        self.0.iter().map(|(first, last)| last - first + 1).sum()
+        self.0.iter().fold(0, |sum, (first, last)| sum.saturating_add(last - first + 1))
     }
 
     /// The greatest number, 0 for the empty set.

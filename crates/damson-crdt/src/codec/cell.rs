@@ -68,7 +68,7 @@ pub fn encode_removal(e: &mut Out<'_>, dot: Dot, target: &Target) {
 /// Reads a removal.
 pub fn decode_removal(d: &mut Decoder<'_>, limits: &Limits) -> Result<(Dot, Target), CodecError> {
     let unknown = record(d, 4)?;
-    let dot = Dot::new(read_actor(d)?, d.u64()?);
+    let dot = read_dot(d)?;
     let key = d.bytes()?;
     LimitError::check("key bytes", key.len(), limits.key_bytes_max)?;
     let key = bytes::Bytes::copy_from_slice(key);
@@ -83,12 +83,17 @@ pub fn decode_removal(d: &mut Decoder<'_>, limits: &Limits) -> Result<(Dot, Targ
 
 fn read_live_dot(d: &mut Decoder<'_>, limits: &Limits) -> Result<LiveDot, CodecError> {
     let unknown = record(d, 4)?;
-    let dot = Dot::new(read_actor(d)?, d.u64()?);
+    let dot = read_dot(d)?;
     let hlc = Hlc(d.u64()?);
     let payload = read_payload(d, limits)?;
     skip(d, unknown)?;
+    Ok(LiveDot { dot, hlc, payload })
+}
+
+fn read_dot(d: &mut Decoder<'_>) -> Result<Dot, CodecError> {
+    let dot = Dot::new(read_actor(d)?, d.u64()?);
     if dot.seq == 0 || dot.seq == u64::MAX {
         return Err(CodecError::Impossible("a dot out of range"));
     }
-    Ok(LiveDot { dot, hlc, payload })
+    Ok(dot)
 }

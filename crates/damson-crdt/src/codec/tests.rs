@@ -125,6 +125,34 @@ fn a_huge_count_is_refused_before_anything_is_allocated() {
 }
 
 #[test]
+fn absurd_intervals_are_refused_or_can_be_counted() {
+    let of = |actor: u8, fields: &[u64]| (Actor::new(NodeId([actor; 16]), Life(1)), fields.to_vec());
+    let read = |actors: &[(Actor, Vec<u64>)]| {
+        let mut bytes = Vec::new();
+        let mut e = Encoder::new(&mut bytes);
+        e.array(actors.len() as u64).unwrap();
+        for (actor, fields) in actors {
+            e.array(1 + fields.len() as u64).unwrap().bytes(&actor.to_bytes()).unwrap();
+            fields.iter().for_each(|field| _ = e.u64(*field).unwrap());
+        }
+        decode_context(&bytes, &Limits::default())
+    };
+    for fields in [
+        &[0, 5][..],
+        &[1, u64::MAX - 1],
+        &[2, u64::MAX],
+        &[1, u64::MAX - 1, 0, 0],
+        &[1, 3, 1, 3],
+        &[1, 3, 0, 3],
+    ] {
+        assert!(read(&[of(1, fields)]).is_err(), "{fields:?}");
+    }
+    let most = [of(1, &[1, u64::MAX - 2]), of(2, &[1, 0, 2, u64::MAX - 4])];
+    let claimed = read(&most).expect("it cannot be told from an honest one");
+    assert_eq!(claimed.dots(), u64::MAX, "what two actors have together is beyond all numbers");
+}
+
+#[test]
 fn a_total_in_another_actors_cell_is_refused() {
     let (me, you) = (Actor::new(NodeId([1; 16]), Life(1)), Actor::new(NodeId([2; 16]), Life(1)));
     let total = Payload::Total { epoch: 1, n: 100, base: (0, 0) };
