@@ -26,6 +26,7 @@ mod disk;
 mod faults;
 mod host;
 mod invariants;
+mod liar;
 mod liveness;
 #[cfg(test)]
 mod majorities;

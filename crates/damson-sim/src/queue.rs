@@ -23,6 +23,8 @@ pub(crate) enum Event {
     Flushed { at: usize, disk: u64, groups: u64 },
     /// Somebody writes.
     Write,
+    /// The liar lies.
+    Lie,
     /// Somebody forgets removals.
     Truncate,
     /// The invariants are looked at.

@@ -20,6 +20,7 @@ use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::host::{Host, Process};
 use crate::invariants::{self, Finding, Member, Scene};
+use crate::liar::Liar;
 use crate::network::{Network, Weather};
 use crate::options::ClusterOptions;
 use crate::oracle::{Amount, BatchNo, Oracle};
@@ -49,7 +50,7 @@ pub(crate) struct World<'a> {
     pub rules: Rules,
     pub dice: Dice,
     pub now: Time,
-    queue: Queue,
+    pub queue: Queue,
     pub network: Network,
     pub hosts: Vec<Host>,
     pub habits: Habits,
@@ -59,6 +60,10 @@ pub(crate) struct World<'a> {
     pause_ms: u64,
     pub scopes: Vec<ScopeName>,
     pub oracle: Oracle,
+    /// Set while a machine lies.
+    pub liar: Option<Liar>,
+    /// Operations that liars have written in the names of nodes.
+    pub forged: u64,
     trace: Trace<'a>,
     pub faults: BTreeMap<&'static str, u64>,
     pub violations: u64,
@@ -107,6 +112,8 @@ impl<'a> World<'a> {
             pause_ms,
             scopes,
             oracle: Oracle::default(),
+            liar: None,
+            forged: 0,
             trace: Trace::new(dump),
             faults: BTreeMap::new(),
             violations: 0,
@@ -356,6 +363,7 @@ impl<'a> World<'a> {
             }
             Event::Tick { at, boot, due } => self.tick(at, boot, due),
             Event::Flushed { at, disk, groups } => self.flushed(at, disk, groups),
+            Event::Lie => self.lie(),
             Event::Write => self.somebody_writes(),
             Event::Truncate => self.somebody_forgets(),
             Event::Check => {
@@ -377,6 +385,9 @@ impl<'a> World<'a> {
     fn frame_arrives(&mut self, link: LinkId, frame: Bytes) {
         let Some(end) = self.network.ends.get(&link) else { return };
         let (at, peer) = (end.host, end.peer);
+        if self.liar_takes(link, at, peer, &frame) {
+            return;
+        }
         let from = self.hosts[peer].id;
         let sure = self.network.between(at, peer) == 1
             && self.node(at).is_some_and(|node| node.peers().any(|p| p == from));
@@ -569,10 +580,18 @@ impl<'a> World<'a> {
         self.frames += 1;
         self.trace.note(self.now.0, at, "send", &frame);
         let Some(end) = self.network.ends.get(&link) else { return };
-        let (there, peer) = (end.other, end.peer);
+        let peer = end.peer;
         if self.network.awaited == Some((at, peer)) && lane == Lane::Transfer && is_part(&frame) {
             self.network.awaited = None;
         }
+        let frame = self.altered(at, link, frame);
+        self.transmit(at, link, frame);
+    }
+
+    /// A frame goes on its way; it is lost, comes twice or is overtaken.
+    pub fn transmit(&mut self, at: usize, link: LinkId, frame: Bytes) {
+        let Some(end) = self.network.ends.get(&link) else { return };
+        let (there, peer) = (end.other, end.peer);
         let Weather { loss, doubled, .. } = self.network.weather;
         let lost = self.dice.percent(loss) || self.network.is_blocked(at, peer);
         if lost || !self.network.ends.contains_key(&there) {

@@ -4,5 +4,7 @@
 
 #[path = "cluster/broken_rules.rs"]
 mod broken_rules;
+#[path = "cluster/lies.rs"]
+mod lies;
 #[path = "cluster/seeds.rs"]
 mod seeds;

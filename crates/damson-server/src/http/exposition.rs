@@ -150,7 +150,7 @@ impl Page {
             &[(&[], refused)],
         );
         let node = counters.node;
-        let refused: [Series<'_>; 10] = [
+        let refused: [Series<'_>; 11] = [
             (&[("cause", "malformed_frame")], node.malformed),
             (&[("cause", "greeting")], node.refused),
             (&[("cause", "greeting_by_peer")], node.refused_by_peers),
@@ -161,6 +161,7 @@ impl Page {
             (&[("cause", "oversized_frame")], counters.frames_oversized),
             (&[("cause", "broadcast")], counters.broadcast.refused + counters.broadcast.dropped),
             (&[("cause", "overlay")], counters.overlay.refused),
+            (&[("cause", "own_name")], node.own_from_elsewhere),
         ];
         self.counter(
             "damson_refused_total",

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use damson_core::replica::Replica;
 use damson_core::scope::ScopeName;
-use damson_crdt::{Actor, Batch, CellId, Context, Dot, Hlc, Leaf, Operation, Payload, Target};
+use damson_crdt::{Actor, Batch, CellId, Context, Dot, Hlc, Intervals, Leaf, Operation, Payload, Target};
 
 pub(crate) use rename::renamed;
 use tally::Tally;
@@ -95,6 +95,11 @@ impl Oracle {
         self.batches[no].batch = Some(batch);
     }
 
+    /// Somebody who is no node has written this. Of its operations each stands for itself.
+    pub fn log_foreign(&mut self, scope: &ScopeName, batch: &Batch) {
+        batch.dotted().for_each(|(dot, op)| self.log_operation(scope, dot, batch.hlc, op, None));
+    }
+
     /// A write is acknowledged.
     pub fn ack(&mut self, no: BatchNo) {
         self.batches[no].acked = true;
@@ -141,7 +146,7 @@ impl Oracle {
         let mut wanted = 0;
         for (actor, seen) in context.iter() {
             let entries = self.entries(scope, actor);
-            for at in seen.pairs().iter().flat_map(|&(first, last)| first..=last) {
+            for at in numbered(seen, entries) {
                 let dot = Dot::new(actor, at);
                 let entry = entry_at(entries, at);
                 let Some(id) = entry.and_then(|entry| put_by(entry, context)) else { continue };
@@ -206,8 +211,8 @@ impl Oracle {
     fn known_to<'a>(&'a self, replica: &'a Replica) -> impl Iterator<Item = (Dot, &'a Logged)> {
         replica.context().iter().flat_map(move |(actor, seen)| {
             let entries = self.entries(replica.name(), actor);
-            let numbers = seen.pairs().iter().flat_map(|&(first, last)| first..=last);
-            numbers.filter_map(move |at| Some((Dot::new(actor, at), entry_at(entries, at)?.logged.as_ref()?)))
+            numbered(seen, entries)
+                .filter_map(move |at| Some((Dot::new(actor, at), entry_at(entries, at)?.logged.as_ref()?)))
         })
     }
 
@@ -275,6 +280,12 @@ fn put_by<'a>(entry: &'a Entry, context: &Context) -> Option<&'a CellId> {
     let logged = entry.logged.as_ref().filter(|logged| logged.op.payload.is_some())?;
     let Target::Cell(id) = &logged.op.target else { return None };
     (!entry.killers.iter().any(|killer| context.contains(*killer))).then_some(id)
+}
+
+/// The numbers in a context of which anything is known. A liar may claim more than can be counted.
+fn numbered<'a>(seen: &'a Intervals, entries: &[Entry]) -> impl Iterator<Item = u64> + 'a {
+    let known = entries.len() as u64;
+    seen.pairs().iter().flat_map(move |&(first, last)| first..=last.min(known))
 }
 
 fn entry_at(entries: &[Entry], seq: u64) -> Option<&Entry> {

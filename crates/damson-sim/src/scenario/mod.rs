@@ -4,6 +4,7 @@
 //! The same deck is played with all rules in force and with one broken.
 
 mod disks;
+mod lies;
 mod networks;
 mod times;
 
@@ -20,6 +21,8 @@ const DECK: &[Card] = &[
     networks::calm,
     networks::storm,
     networks::storm,
+    networks::forgetful,
+    networks::forgetful,
     networks::halves,
     networks::alone,
     networks::one_way,
@@ -48,6 +51,8 @@ const DECK: &[Card] = &[
     disks::digest,
     times::steps,
     times::far_ahead,
+    lies::liar,
+    lies::liar,
 ];
 
 /// Plays cards for as long as the options say.

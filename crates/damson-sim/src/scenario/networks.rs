@@ -22,6 +22,17 @@ pub(super) fn storm(world: &mut World<'_>) {
     world.run_for(10_000);
 }
 
+/// Much is lost, and removals are forgotten at once: nodes have to compare all that lives, while it changes.
+pub(super) fn forgetful(world: &mut World<'_>) {
+    world.count("storms without a memory");
+    world.network.weather =
+        Weather { loss: world.dice.within((15, 35)), doubled: 5, delay_us: (5_000, 200_000) };
+    world.habits.truncate_us = Some((2_000, 20_000));
+    world.habits.taste = Taste::Removals;
+    world.habits.write_us = Some((5_000, 60_000));
+    world.run_for(12_000);
+}
+
 /// The cluster falls in two.
 pub(super) fn halves(world: &mut World<'_>) {
     world.count("partitions");
