@@ -290,8 +290,9 @@ fn a_source_makes_parts_in_their_order_and_what_is_behind_the_end_does_no_harm()
         });
         sent.collect::<Vec<_>>()
     };
-    assert_eq!(ask(2, 1), [], "not yet");
-    assert_eq!(ask(1, 1), [(1, 2, 10)]);
+    assert_eq!(ask(66, 1), [], "too far ahead");
+    assert_eq!(ask(2, 1), [(2, 3, 10)], "the one in front of it is made too, and not sent");
+    assert_eq!(ask(1, 1), [(1, 2, 10)], "but kept");
     assert_eq!(ask(2, 1), [(2, 3, 10)]);
     assert_eq!(ask(1, 1), [(1, 2, 10)], "once more, the same");
     assert_eq!(ask(3, 2), [(3, 4, 10)]);
