@@ -105,9 +105,26 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     // Before anything else, so that an early signal is not lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        let (node, server) = begin(&settings).await?;
+        let was_forgotten = tokio::select! {
+            () = live(&node, &server) => true,
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => false,
+        };
+        stop(node, server).await?;
+        if !was_forgotten {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tracing::warn!("the other members have forgotten this one: it begins again, empty");
+    }
+}
+
+/// The node, and what clients reach it by.
+async fn begin(settings: &Settings) -> anyhow::Result<(Node, Server)> {
     let http = settings.http.clone().unwrap_or_else(|| "127.0.0.1:8500".into());
     let redis = settings.redis.clone().unwrap_or_else(|| "127.0.0.1:6400".into());
-    let node = start(&settings).await?;
+    let node = start(settings).await?;
     let front = ServerConfig { redis: Some(redis), http: Some(http), ..ServerConfig::default() };
     let server = match damson_server::start(node.clone(), front).await {
         Ok(server) => server,
@@ -119,19 +136,22 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     if let Some(address) = server.http_address() {
         node.set_http_address(address.to_string());
     }
-    let mut stopping = false;
-    tokio::select! {
-        () = node.ready() => say_ready(&node, &server)?,
-        _ = terminate.recv() => stopping = true,
-        _ = interrupt.recv() => stopping = true,
-    }
-    if !stopping {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    Ok((node, server))
+}
+
+/// Ends when the node was forgotten.
+async fn live(node: &Node, server: &Server) {
+    let tell = async {
+        node.ready().await;
+        if let Err(error) = say_ready(node, server) {
+            tracing::warn!(%error, "cannot say that the node is ready");
         }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = node.forgotten() => {}
+        () = tell => {}
     }
-    stop(node, server).await
 }
 
 async fn start(settings: &Settings) -> anyhow::Result<Node> {
@@ -236,12 +256,12 @@ fn say_ready(node: &Node, server: &Server) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-async fn stop(node: Node, server: Server) -> anyhow::Result<ExitCode> {
+async fn stop(node: Node, server: Server) -> anyhow::Result<()> {
     tracing::info!("stopping");
     server.stop().await;
     node.stop().await?;
     tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn settings(args: Serve) -> anyhow::Result<Settings> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::{StoreError, durable_file, format};
+use crate::{StoreError, durable_file, exchange, format};
 
 /// A data directory, owned by this process for as long as this value, or a store opened on it, lives.
 #[derive(Debug)]
@@ -62,10 +62,16 @@ impl DataDir {
     /// [`StoreError::InUse`] while a store is open on the database; [`StoreError::Io`] if there is none or it cannot be
     /// moved.
     pub fn set_aside(&self) -> Result<PathBuf, StoreError> {
-        let claim = self.claim_database()?;
-        let aside = self.first_free("damaged-")?;
-        durable_file::rename(&claim.folder(), &aside)?;
-        Ok(aside)
+        exchange::set_aside(&self.claim_database()?, "damaged-")
+    }
+
+    /// The same with a sound database whose node has to begin empty: it is moved to `forgotten-<n>`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DataDir::set_aside`].
+    pub fn set_aside_forgotten(&self) -> Result<PathBuf, StoreError> {
+        exchange::set_aside(&self.claim_database()?, "forgotten-")
     }
 
     /// Reserves the database for one store, or for setting it aside, until the claim is dropped.
@@ -87,17 +93,6 @@ impl DataDir {
         }
         format::write(&path)
     }
-
-    fn first_free(&self, prefix: &str) -> Result<PathBuf, StoreError> {
-        let mut number = 1_u64;
-        loop {
-            let path = self.path().join(format!("{prefix}{number}"));
-            if !exists(&path)? {
-                return Ok(path);
-            }
-            number += 1;
-        }
-    }
 }
 
 /// The right to the database folder within this process. Keeps the directory locked too.
@@ -113,6 +108,23 @@ impl DatabaseClaim {
     /// Where a database is created, before it is moved to its place.
     pub(crate) fn unfinished_folder(&self) -> PathBuf {
         self.0.path.join("database.new")
+    }
+
+    /// Where a database is finished that takes another one's place.
+    pub(crate) fn next_folder(&self) -> PathBuf {
+        self.0.path.join("database.next")
+    }
+
+    /// The first path in the directory that begins so, ends with a number, and is free.
+    pub(crate) fn first_free(&self, prefix: &str) -> Result<PathBuf, StoreError> {
+        let mut number = 1_u64;
+        loop {
+            let path = self.0.path.join(format!("{prefix}{number}"));
+            if !exists(&path)? {
+                return Ok(path);
+            }
+            number += 1;
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::journal_tail::JournalTails;
 use crate::mark::MarkFile;
 use crate::snapshot::{Position, Snapshot, VisitSome};
 use crate::store::{Durability, LoadReport, Store, Visit};
-use crate::{StoreError, batch, durable_file, mark, read_ahead, room, seal, torn_journal};
+use crate::{StoreError, batch, durable_file, exchange, mark, read_ahead, room, seal, torn_journal};
 
 /// Block cache, in bytes. Rows are read once, in order, at a start; a cache only helps compaction a little.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -37,6 +37,8 @@ const ROOM_BYTES_MIN: u64 = 64 << 20;
 
 /// Threads for compaction. It must keep up with the writes, not be fast.
 const WORKER_THREADS: usize = 1;
+/// Rows of one batch where many are written at once and nothing depends on their being together.
+const COMMITTED_ROWS: usize = 4_096;
 
 /// Rows in a fjall database: one keyspace for each table, one atomic batch across them.
 pub struct FjallStore {
@@ -66,20 +68,38 @@ impl FjallStore {
     /// [`StoreError::InUse`] if a store is open on it, [`StoreError::Io`] if the system refuses.
     pub fn open(dir: &DataDir) -> Result<Self, StoreError> {
         let claim = dir.claim_database()?;
+        exchange::settle(&claim)?;
         let folder = claim.folder();
         if !exists(&folder)? {
-            create(&claim)?;
+            create(&claim, &folder)?;
         }
+        Self::open_at(folder, Arc::new(claim))
+    }
+
+    /// Sets the database of `dir` aside and opens another in its place, which holds these rows. Says where the first is now.
+    /// Killed at any instant, the next open finds one of both, whole.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FjallStore::open`], and [`StoreError::Write`] if the rows cannot be written: then nothing has changed.
+    pub fn replace(dir: &DataDir, rows: &[Row]) -> Result<(Self, PathBuf), StoreError> {
+        let claim = Arc::new(dir.claim_database()?);
+        exchange::settle(&claim)?;
+        let (next, folder) = (claim.next_folder(), claim.folder());
+        create(&claim, &next)?;
+        let mut store = Self::open_at(next, claim.clone())?;
+        rows.chunks(COMMITTED_ROWS).try_for_each(|some| store.commit(some, Durability::Written))?;
+        store.flush()?;
+        // Files cannot be moved everywhere while they are open.
+        drop(store);
+        let aside = exchange::carry_out(&claim)?;
+        Ok((Self::open_at(folder, claim)?, aside))
+    }
+
+    fn open_at(folder: PathBuf, claim: Arc<DatabaseClaim>) -> Result<Self, StoreError> {
         let mark = MarkFile::read(folder.join("clean-stop"))?;
         let (rows, journal_bytes_cut) = open_rows(&folder)?;
-        Ok(Self {
-            rows: Some(rows),
-            mark,
-            journal_bytes_cut,
-            health: Health::default(),
-            folder,
-            claim: Arc::new(claim),
-        })
+        Ok(Self { rows: Some(rows), mark, journal_bytes_cut, health: Health::default(), folder, claim })
     }
 
     /// Hands the rows to the database as one batch.
@@ -228,18 +248,15 @@ fn persist_mode(durability: Durability) -> PersistMode {
 
 /// Creates an empty database under another name and moves it to its place when it is whole: the database itself cannot
 /// be opened again after a crash in the middle of its creation.
-fn create(claim: &DatabaseClaim) -> Result<(), StoreError> {
+fn create(claim: &DatabaseClaim, folder: &Path) -> Result<(), StoreError> {
     let unfinished = claim.unfinished_folder();
-    if exists(&unfinished)? {
-        fs::remove_dir_all(&unfinished)
-            .map_err(StoreError::io("remove the unfinished database", &unfinished))?;
-    }
+    exchange::remove(&unfinished)?;
     let rows = rows_folder(&unfinished);
     fs::create_dir_all(&rows).map_err(StoreError::io("create the database", &rows))?;
     reading(&unfinished, || create_tables(&rows))?;
     // The database flushes its folders, but not their entries in the folders above.
     durable_file::flush_folders(&unfinished)?;
-    durable_file::rename(&unfinished, &claim.folder())
+    durable_file::rename(&unfinished, folder)
 }
 
 fn create_tables(rows: &Path) -> fjall::Result<()> {

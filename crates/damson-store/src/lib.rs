@@ -26,7 +26,9 @@
 //! <dir>/database/rows/        the fjall database: one keyspace for each table, one journal
 //! <dir>/database/clean-stop   the mark of a clean stop, only while the node is down
 //! <dir>/damaged-<n>/          databases that were set aside, with their marks
+//! <dir>/forgotten-<n>/        databases of a member that was forgotten and began again
 //! <dir>/database.new/         a database whose creation was cut short; removed by the next open
+//! <dir>/database.next/        a database that was to take a damaged one's place; see [`FjallStore::replace`]
 //! ```
 //!
 //! The mark lies beside the rows it speaks of, so that the two are set aside, copied and restored together.
@@ -35,6 +37,7 @@ mod batch;
 mod data_dir;
 pub mod durable_file;
 mod error;
+mod exchange;
 mod fjall_store;
 mod format;
 mod health;

@@ -132,6 +132,19 @@ impl Node {
         }
     }
 
+    /// Waits until the other members have forgotten this one, which may never be. Then it takes no part any more: stop it and
+    /// start it again on the same directory. Its database is set aside (`forgotten-<n>`), and it begins empty.
+    pub async fn forgotten(&self) {
+        let mut events = self.events();
+        while self.readiness() != Readiness::Forgotten {
+            match events.recv().await {
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                // A missed event is no harm: readiness is asked again.
+                _ => {}
+            }
+        }
+    }
+
     /// What people and applications want to know, as it happens. A slow listener misses some.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.inner.driver.events()
@@ -147,7 +160,8 @@ impl Node {
         self.inner.driver.change(|node, _, fx| node.sync_with(member, fx))
     }
 
-    /// Removes a member that is dead or has left, for good. False when it is not known or still present.
+    /// Removes a member that is dead or has left, for good: what only it has is given up. Should it come back, it is refused until
+    /// it begins empty ([`Node::forgotten`]). False when it is not known or still present.
     pub fn forget(&self, member: NodeId) -> bool {
         self.inner.driver.change(|node, now, fx| node.forget_member(member, now, fx))
     }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use damson_core::crdt::NodeId;
-use damson_core::node::{Boot, Config, Started};
+use damson_core::node::{Boot, Config, Effect, Started};
+use damson_core::persist::Row;
 use damson_core::replica::place_of;
 use damson_store::{DataDir, FjallStore, LoadReport, MemoryStore, Store, StoreError};
 
@@ -76,7 +77,7 @@ pub(crate) async fn open(path: Option<PathBuf>, on_damage: OnDamage) -> Result<O
         Err(StoreError::Damaged { source, .. }) if on_damage == OnDamage::Refuse => {
             Err(StartError::Damaged { path, what: format!("nothing of the database can be read: {source}") })
         }
-        Err(StoreError::Damaged { .. }) => Ok(reopen_empty(dir)?),
+        Err(StoreError::Damaged { .. }) => Ok(replace(dir, &[])?),
         Err(error) => Err(error.into()),
     }
 }
@@ -95,11 +96,29 @@ async fn take_dir(path: &Path) -> Result<DataDir, StoreError> {
 }
 
 /// Keeps a damaged database as evidence and begins another.
-fn reopen_empty(dir: DataDir) -> Result<Opened, StoreError> {
-    let aside = dir.set_aside()?;
+fn replace(dir: DataDir, rows: &[Row]) -> Result<Opened, StoreError> {
+    let (store, aside) = FjallStore::replace(&dir, rows)?;
     tracing::error!(path = %aside.display(), "the database is damaged: set aside");
-    let store = Box::new(FjallStore::open(&dir)?);
-    Ok(Opened::new(store, Some(dir)))
+    Ok(Opened::new(Box::new(store), Some(dir)))
+}
+
+/// The other members have forgotten whose database this is: what it holds beyond theirs must not come back (rule 12).
+fn begin_empty(opened: &mut Opened) -> Result<(), StoreError> {
+    let Some(dir) = opened.dir.take() else { return Ok(()) };
+    opened.store = Box::new(MemoryStore::new());
+    let aside = dir.set_aside_forgotten()?;
+    tracing::warn!(path = %aside.display(), "this member was forgotten: its database is set aside, and it begins empty");
+    *opened = Opened::new(Box::new(FjallStore::open(&dir)?), Some(dir));
+    Ok(())
+}
+
+/// What a node wants stored first. That it is written once more by the driver changes nothing: rows say what is.
+fn rows_of(effects: &[Effect]) -> Vec<Row> {
+    let groups = effects.iter().filter_map(|effect| match effect {
+        Effect::Persist { rows, .. } => Some(rows),
+        _ => None,
+    });
+    groups.flatten().cloned().collect()
 }
 
 pub(crate) fn boot(
@@ -110,7 +129,7 @@ pub(crate) fn boot(
     clock: &OsClock,
     tell: &mut dyn FnMut(Recovery),
 ) -> Result<Started, StartError> {
-    let mut boot = Boot::new(config, id, entropy());
+    let mut boot = Boot::new(config.clone(), id, entropy());
     let (mut rows, rows_about) = (0, opened.store.rows_about());
     let loaded = opened.store.load(&mut |table, key, value| {
         boot.row(table, key, value);
@@ -124,6 +143,10 @@ pub(crate) fn boot(
         Err(error @ StoreError::Damaged { .. }) => boot.damaged(error.to_string()),
         Err(error) => return Err(error.into()),
     }
+    if boot.is_forgotten() {
+        begin_empty(opened)?;
+        return Ok(Boot::new(config, id, entropy()).finish(None, clock.now()));
+    }
     match (boot.damage(), on_damage) {
         (Some(what), OnDamage::Refuse) => {
             let path = opened.dir.as_ref().map(|dir| dir.path().to_owned()).unwrap_or_default();
@@ -132,6 +155,7 @@ pub(crate) fn boot(
         (Some(_), OnDamage::KeepTheRest) => boot.rewrite_what_is_left(),
         _ => {}
     }
+    let keeps = on_damage == OnDamage::KeepTheRest;
     opened.mark = opened.store.take_mark()?;
     let started = boot.finish(opened.mark.as_deref(), clock.now());
     if let Some(damage) = &started.damage {
@@ -143,7 +167,8 @@ pub(crate) fn boot(
         );
         if let Some(dir) = opened.dir.take() {
             opened.store = Box::new(MemoryStore::new());
-            *opened = reopen_empty(dir)?;
+            let rows = if keeps { rows_of(&started.effects) } else { Vec::new() };
+            *opened = replace(dir, &rows)?;
         }
     }
     Ok(started)

@@ -55,6 +55,8 @@ pub enum Readiness {
     Joining,
     /// Another live process has its node id: the cluster does not take this one.
     Duplicate,
+    /// The other members have forgotten it: stop it and start it again, and it begins empty.
+    Forgotten,
     /// Its clock is far from those of most neighbours.
     ClockSuspect,
     /// The disk has failed.
@@ -171,6 +173,7 @@ impl Readiness {
         match storage {
             Some(cause) => Self::Storage { cause },
             None if node.is_ready() => Self::Ready,
+            None if node.is_forgotten() => Self::Forgotten,
             None if node.is_duplicate() => Self::Duplicate,
             None if node.is_clock_suspect() => Self::ClockSuspect,
             None => Self::Joining,

@@ -48,6 +48,12 @@ pub struct Member {
     /// Where its HTTP surface listens, if it has one.
     #[n(9)]
     pub http: Option<String>,
+    /// Names its database, since that began; absent in records of versions that did not know it.
+    #[n(10)]
+    pub born: Option<u64>,
+    /// The database of it that was forgotten last. With that it is no member any more, and has to come back with another.
+    #[n(11)]
+    pub forgotten: Option<u64>,
 }
 
 /// The state of a member. The order is that of precedence within one incarnation.
@@ -75,6 +81,8 @@ const INCARNATION_MAX: u64 = 1 << 62;
 #[derive(Debug, Default)]
 pub struct Roster {
     members: BTreeMap<NodeId, Member>,
+    /// The databases that were forgotten, by whose they were.
+    forgotten: BTreeMap<NodeId, u64>,
     tally: Tally,
 }
 
@@ -106,8 +114,14 @@ impl Member {
         minicbor::to_vec(self).expect("memory").into()
     }
 
+    /// Was it forgotten with all that it has?
+    pub fn is_forgotten(&self) -> bool {
+        self.born.is_some() && self.forgotten == self.born
+    }
+
     fn supersedes(&self, other: &Self) -> bool {
-        (self.incarnation, self.state) > (other.incarnation, other.state)
+        let rank = |record: &Self| (record.incarnation, record.is_forgotten(), record.state);
+        rank(self) > rank(other)
     }
 }
 
@@ -126,6 +140,11 @@ impl Roster {
     /// One member.
     pub fn get(&self, id: NodeId) -> Option<&Member> {
         self.members.get(&id)
+    }
+
+    /// The database of this node that was forgotten last.
+    pub fn forgotten(&self, id: NodeId) -> Option<u64> {
+        self.forgotten.get(&id).copied()
     }
 
     /// How many members there are.
@@ -163,6 +182,11 @@ impl Roster {
         };
         let records = view.multi(&Slot::key(key.clone())).into_iter().filter_map(read);
         let after = records.reduce(|best, other| if other.supersedes(&best) { other } else { best });
+        match after.as_ref().and_then(|record| record.forgotten) {
+            Some(born) => self.forgotten.insert(id, born),
+            None => self.forgotten.remove(&id),
+        };
+        let after = after.filter(|record| !record.is_forgotten());
         let before = self.put(id, after.clone());
         (before != after).then_some((before, after))
     }
@@ -199,6 +223,8 @@ mod tests {
             hosted: scopes,
             version: 1,
             http: None,
+            born: Some(9),
+            forgotten: None,
         }
     }
 

@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
 use super::config::Config;
+use super::forgotten::Born;
 use super::scopes::ScopeTable;
 use super::{Effect, Node};
 use crate::persist::{LIFE_KEY, Row, Table};
@@ -28,6 +29,7 @@ pub struct Boot {
     rng: ChaCha8Rng,
     loader: Loader,
     stored_life: Option<Life>,
+    born: Option<Born>,
     damage: Option<String>,
     checked: bool,
     rewrites: bool,
@@ -52,13 +54,26 @@ impl Boot {
     pub fn new(config: Config, id: NodeId, mut rng: ChaCha8Rng) -> Self {
         let life = Life(rng.next_u64());
         let loader = Loader::new(Actor::new(id, life), config.replica.clone(), config.rules);
-        Self { config, id, rng, loader, stored_life: None, damage: None, checked: false, rewrites: false }
+        Self {
+            config,
+            id,
+            rng,
+            loader,
+            stored_life: None,
+            born: None,
+            damage: None,
+            checked: false,
+            rewrites: false,
+        }
     }
 
     /// Takes a row.
     pub fn row(&mut self, table: Table, key: &[u8], value: &[u8]) {
         if key == LIFE_KEY {
-            self.stored_life = value.try_into().ok().map(u64::from_be_bytes).map(Life);
+            if let Some((life, rest)) = value.split_first_chunk::<8>() {
+                self.stored_life = Some(Life(u64::from_be_bytes(*life)));
+                self.born = Born::decode(rest);
+            }
         } else if let Err(error) = self.loader.row(table, key, value) {
             self.damaged(error.to_string());
         }
@@ -67,6 +82,12 @@ impl Boot {
     /// The store has found rows that it cannot give back.
     pub fn damaged(&mut self, what: String) {
         self.damage.get_or_insert(what);
+    }
+
+    /// Have the other members forgotten whose rows these are? Then the driver sets them aside and begins without any. To be
+    /// asked after the last row.
+    pub fn is_forgotten(&self) -> bool {
+        self.born.is_some_and(|born| born.forgotten)
     }
 
     /// What is wrong with the rows, if anything. To be asked after the last.
@@ -88,7 +109,7 @@ impl Boot {
     /// Starts the node. `mark` is what the last clean stop left; it must be gone from the disk by now.
     pub fn finish(mut self, mark: Option<&[u8]>, now: Now) -> Started {
         self.damage();
-        let Self { config, id, mut rng, loader, stored_life, damage, rewrites, .. } = self;
+        let Self { config, id, mut rng, loader, stored_life, born, damage, rewrites, .. } = self;
         let next = Actor::new(id, Life(rng.next_u64()));
         let mut replicas = loader.unchecked();
         let mut left = BTreeMap::new();
@@ -99,7 +120,9 @@ impl Boot {
         let continued = mark.and_then(|mark| continued_life(mark, &replicas)).filter(|_| damage.is_none());
         let kept = if config.rules.holds(Rule::SameLife) { continued } else { continued.or(stored_life) };
         let actor = Actor::new(id, kept.unwrap_or(next.life));
-        let mut node = Node::assemble(config, actor, replicas, rng, now);
+        let begun = Born { number: rng.next_u64(), forgotten: false };
+        let born = born.filter(|_| damage.is_none()).unwrap_or(begun);
+        let mut node = Node::assemble(config, actor, replicas, born, rng, now);
         match kept {
             Some(_) => {
                 node.scopes.unconfirmed = true;
@@ -188,8 +211,8 @@ impl Node {
     }
 
     pub(super) fn store_life(&mut self, fx: &mut Vec<Effect>) {
-        let value = Bytes::copy_from_slice(&self.scopes.actor.life.0.to_be_bytes());
-        let row = Row { table: Table::Meta, key: Bytes::from_static(LIFE_KEY), value: Some(value) };
+        let value = [&self.scopes.actor.life.0.to_be_bytes()[..], &self.born.encode()].concat();
+        let row = Row { table: Table::Meta, key: Bytes::from_static(LIFE_KEY), value: Some(value.into()) };
         self.persist(None, vec![row], fx);
     }
 }

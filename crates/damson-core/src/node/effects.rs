@@ -174,6 +174,9 @@ pub enum Event {
         /// The life that began.
         begun: Life,
     },
+    /// The other members have forgotten this one. It takes no part any more, and what only it has is with nobody: the node has
+    /// to be stopped and started again. It begins empty then.
+    Forgotten,
     /// Equal contexts, different live dots: somewhere data is damaged. Nothing was removed.
     Diverged {
         /// The scope.

@@ -99,6 +99,9 @@ impl Node {
         }
         fx.push(Effect::Event(Event::Refused { peer: link.peer, cause, by_peer: true }));
         fx.push(Effect::Close { link: id });
+        if cause == Refusal::Forgotten {
+            self.is_told_forgotten(fx);
+        }
     }
 
     /// Links that were not greeted in time, and contests whose time is over.
@@ -137,6 +140,7 @@ impl Node {
             address: self.config.address.clone(),
             zone: self.config.zone.clone(),
             hosted: self.config.hosted.clone(),
+            born: Some(self.born.number),
         }
     }
 
@@ -148,6 +152,7 @@ impl Node {
             () if peer == self.id && hello.boot == self.boot => Some(Refusal::Oneself),
             () if peer == self.id => Some(Refusal::DuplicateId),
             () if !versions => Some(Refusal::Version),
+            () if self.was_forgotten(peer, hello.born) => Some(Refusal::Forgotten),
             () => None,
         }
     }

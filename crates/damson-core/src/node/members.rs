@@ -73,6 +73,7 @@ impl Node {
             if state.is_none_or(|state| !state.is_present()) {
                 self.overlay_input(OverlayInput::Gone(id), now, fx);
             }
+            self.end_forgotten_link(id, now, fx);
             self.doubt_link(id, state, now, fx);
         }
     }
@@ -127,15 +128,6 @@ impl Node {
         }
     }
 
-    /// Removes a member for good. What it wrote stays. It comes back only by joining again.
-    pub fn forget_member(&mut self, id: NodeId, now: Now, fx: &mut Vec<Effect>) -> bool {
-        let known = self.roster.get(id).is_some_and(|member| !member.state.is_present());
-        if known {
-            let _ = self.write(&ScopeName::roster(), now, fx, |tx| Ok(tx.remove(&Member::slot(id))));
-        }
-        known
-    }
-
     fn judge(&mut self, target: NodeId, state: MemberState, now: Now, fx: &mut Vec<Effect>) {
         match self.roster.get(target).filter(|member| member.state.is_present()).cloned() {
             Some(member) if member.state < state => {
@@ -156,7 +148,9 @@ impl Node {
                 && record.address == self.config.address
                 && record.name == self.config.name
         });
-        if !right && self.announced {
+        if self.was_forgotten(self.id, Some(self.born.number)) {
+            self.is_told_forgotten(fx);
+        } else if !right && self.announced {
             self.counters.refutations += 1;
             self.raise_incarnation(wanted, now, fx);
         }
@@ -177,11 +171,13 @@ impl Node {
             hosted: self.config.hosted.clone(),
             version: VERSION_MAX,
             http: self.config.http.clone(),
+            born: Some(self.born.number),
+            forgotten: self.roster.forgotten(self.id),
         };
         self.write_member(own, now, fx);
     }
 
-    fn write_member(&mut self, member: Member, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn write_member(&mut self, member: Member, now: Now, fx: &mut Vec<Effect>) {
         if !self.config.roster {
             return;
         }

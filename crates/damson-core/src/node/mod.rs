@@ -17,6 +17,7 @@ mod config;
 mod contacts;
 mod dialer;
 mod effects;
+mod forgotten;
 mod gather;
 mod greeting;
 mod hosting;
@@ -54,6 +55,7 @@ pub use memory::MemoryConfig;
 use ack::Acks;
 use contacts::Contacts;
 use dialer::Dialer;
+use forgotten::Born;
 use gather::Outbox;
 use links::Links;
 use memory::MemoryTold;
@@ -82,6 +84,8 @@ pub struct Node {
     incarnation: u64,
     announced: bool,
     leaving: bool,
+    /// Its database.
+    born: Born,
     /// When a peer last refused us because another live process has our id.
     duplicate_since: Option<Time>,
     /// Links open once this ticket is on disk.
@@ -143,6 +147,7 @@ impl Node {
         config: Config,
         actor: Actor,
         replicas: BTreeMap<ScopeName, Replica>,
+        born: Born,
         mut rng: ChaCha8Rng,
         now: Now,
     ) -> Self {
@@ -180,6 +185,7 @@ impl Node {
             broadcast: Broadcast::new(config.broadcast.clone(), actor.node, config.sources.clone()),
             roster: Roster::default(),
             incarnation: 0,
+            born,
             announced: false,
             leaving: false,
             duplicate_since: None,
@@ -370,7 +376,10 @@ impl Node {
 
     /// May it serve? After the first sync, or alone; not while its clock is in doubt or another process has its id.
     pub fn is_ready(&self) -> bool {
-        self.readiness == Readiness::Ready && !self.clock_suspect && self.duplicate_since.is_none()
+        self.readiness == Readiness::Ready
+            && !self.clock_suspect
+            && self.duplicate_since.is_none()
+            && !self.born.forgotten
     }
 
     /// Does another live process with the same node id keep it out of the cluster?

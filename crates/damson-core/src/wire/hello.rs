@@ -38,6 +38,9 @@ pub struct Hello {
     /// The scopes that it hosts; absent when it hosts all.
     #[n(9)]
     pub hosted: Option<Vec<ScopeName>>,
+    /// Names the sender's database, since that began.
+    #[n(10)]
+    pub born: Option<u64>,
 }
 
 /// The greeting is accepted.
@@ -90,4 +93,8 @@ pub enum Refusal {
     #[n(5)]
     #[error("malformed greeting")]
     Malformed,
+    /// The sender was forgotten as a member, with all that it has.
+    #[n(6)]
+    #[error("the member was forgotten: it has to come back empty")]
+    Forgotten,
 }

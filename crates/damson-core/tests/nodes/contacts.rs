@@ -174,5 +174,7 @@ fn member() -> Member {
         hosted: None,
         version: 1,
         http: None,
+        born: None,
+        forgotten: None,
     }
 }

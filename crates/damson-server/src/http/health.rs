@@ -53,6 +53,9 @@ fn reason_of(readiness: &Readiness) -> Option<String> {
         Readiness::Duplicate => {
             "another live process has this node's id, and the cluster does not take this one".into()
         }
+        Readiness::Forgotten => {
+            "the other members have forgotten this one: start it again, and it begins empty".into()
+        }
         Readiness::ClockSuspect => "the node's clock is far from those of most of its neighbours".into(),
         Readiness::Storage { cause } => format!("storage has failed: {cause}"),
         other => format!("{other:?}"),

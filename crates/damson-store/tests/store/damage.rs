@@ -137,6 +137,36 @@ fn a_damaged_database_is_set_aside_with_its_mark_and_a_new_one_begins_empty() {
 }
 
 #[test]
+fn a_database_takes_the_place_of_a_damaged_one_whenever_the_process_is_killed() {
+    let mut disk = Directory::new();
+    let row = |value: &[u8]| set(Table::Cells, b"key", value);
+    let mut store = disk.open();
+    store.commit(&[row(b"damaged")], Durability::Flushed).unwrap();
+    disk.close(store);
+    let path = |name: &str| disk.path().join(name);
+    let dir = DataDir::open(disk.path()).unwrap();
+    let held = |dir: &DataDir| load(&mut FjallStore::open(dir).unwrap()).0;
+
+    let many: Vec<Row> = (0..10_000_u32).map(|n| set(Table::Removals, &n.to_be_bytes(), b"r")).collect();
+    let rows = [&many[..], &[row(b"left")]].concat();
+    let (mut store, aside) = FjallStore::replace(&dir, &rows).unwrap();
+    assert_eq!((load(&mut store).0.len(), aside), (10_001, path("damaged-1")));
+    drop(store);
+    assert_eq!(held(&dir).len(), 10_001);
+
+    // Killed when the new one was not finished yet: it is as if nothing had begun.
+    copy_folder(&path("damaged-1"), &path("database.next"));
+    assert_eq!(held(&dir).len(), 10_001);
+    assert!(!path("database.next").exists());
+
+    // Killed between the two moves: the new one is the database.
+    fs::rename(path("database"), path("damaged-2")).unwrap();
+    copy_folder(&path("damaged-2"), &path("database.next"));
+    assert_eq!(held(&dir).len(), 10_001);
+    assert!(path("database").exists() && !path("database.next").exists());
+}
+
+#[test]
 fn a_missing_part_is_damage_and_not_an_empty_database() {
     for part in ["", "version", "keyspaces/1", "keyspaces/0/current"] {
         let mut disk = Directory::new();

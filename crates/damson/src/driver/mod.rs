@@ -406,6 +406,11 @@ fn log(event: &Event) {
                 "this data directory is a copy or an old image: going on as a new life, nothing is lost"
             );
         }
+        Event::Forgotten => {
+            tracing::error!(
+                "the other members have forgotten this one: start it again, it begins empty then"
+            );
+        }
         Event::Diverged { scope, peer, .. } => {
             tracing::error!(%scope, %peer, "equal contexts but different contents: data is damaged here or there");
         }
