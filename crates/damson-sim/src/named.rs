@@ -257,3 +257,30 @@ fn lives_that_follow_one_another_quickly_issue_no_number_twice() {
     stage.settle();
     stage.ends_well();
 }
+
+#[test]
+fn a_forgotten_member_brings_nothing_back_that_nobody_else_had_seen() {
+    let mut stage = Stage::of(3);
+    stage.add(2, 1);
+    stage.settle();
+    let world = &mut stage.0;
+    (0..2).for_each(|other| world.network.cut(2, other));
+    stage.add(2, 100);
+    stage.0.crash(2);
+    // Long enough for the others to judge it.
+    stage.0.run_for(30_000);
+    let id = stage.0.hosts[2].id;
+    assert_eq!(stage.0.call(0, |node, now, fx| node.forget_member(id, now, fx)), Some(true), "seed {SEED}");
+    stage.settle();
+    stage.0.network.heal();
+    stage.0.start(2, None);
+    stage.settle();
+    assert_eq!(stage.0.faults.get("forgotten members that begin empty"), Some(&1), "seed {SEED}");
+    stage.everyone_counts(Some(1));
+    // It is a member like the others again.
+    stage.add(2, 10);
+    stage.settle();
+    stage.everyone_counts(Some(11));
+    let report = finish(&mut stage.0);
+    assert!(report.holds(), "seed {SEED}: {report:#?}");
+}

@@ -23,6 +23,8 @@ pub(crate) enum Event {
     Flushed { at: usize, disk: u64, groups: u64 },
     /// Somebody writes.
     Write,
+    /// A process that the others have forgotten begins again.
+    Reborn { at: usize, boot: u64 },
     /// The liar lies.
     Lie,
     /// Somebody forgets removals.

@@ -283,6 +283,11 @@ impl<'a> World<'a> {
                 boot.row(*table, key, value);
             }
         }
+        if boot.is_forgotten() {
+            self.count("forgotten members that begin empty");
+            self.replace_disk(at, crate::disk::Image::empty());
+            return self.start(at, None);
+        }
         let started = boot.finish(mark.as_deref(), now);
         host.boots += 1;
         if started.damage.is_some() {
@@ -363,6 +368,12 @@ impl<'a> World<'a> {
             }
             Event::Tick { at, boot, due } => self.tick(at, boot, due),
             Event::Flushed { at, disk, groups } => self.flushed(at, disk, groups),
+            Event::Reborn { at, boot } => {
+                if self.is_current(at, boot) {
+                    self.crash(at);
+                    self.start(at, None);
+                }
+            }
             Event::Lie => self.lie(),
             Event::Write => self.somebody_writes(),
             Event::Truncate => self.somebody_forgets(),
@@ -621,6 +632,10 @@ impl<'a> World<'a> {
             NodeEvent::NewLife { .. } => self.count("a copy found out by a peer"),
             NodeEvent::FutureTime { .. } => self.count("times from the far future"),
             NodeEvent::ClockSuspect(true) => self.count("clocks in doubt"),
+            NodeEvent::Forgotten => {
+                let boot = self.hosts[at].boots;
+                self.queue.push(self.now.plus_ms(5), Event::Reborn { at, boot });
+            }
             _ => {}
         }
     }

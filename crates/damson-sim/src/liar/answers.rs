@@ -8,7 +8,7 @@ use damson_crdt::{
     Actor, Cell, CellId, Digest, Dot, Hlc, Intervals, Leaf, Limits, LiveDot, Path, Payload, Target,
 };
 
-use super::{Aim, invented};
+use super::{Aim, BEYOND, invented};
 use crate::world::World;
 
 /// How a session is served.
@@ -196,7 +196,7 @@ fn altered(world: &mut World<'_>, link: LinkId, mut chunk: Chunk) -> Option<Chun
             let node = world.node(peer)?;
             let own = Actor::new(node.id(), node.life());
             // Beyond all that it writes before it hears this.
-            last.news.set(own, Intervals::of(1 << 40, (1 << 40) + 9));
+            last.news.set(own, Intervals::of(2 * BEYOND, 2 * BEYOND + 9));
         }
         4 => {
             world.count("lies: digests");

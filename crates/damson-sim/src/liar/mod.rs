@@ -34,6 +34,8 @@ struct Aim {
 /// A lie: what is sent to this peer.
 type Lie = fn(&mut World<'_>, Aim) -> Vec<Bytes>;
 
+/// No node comes this far in one life.
+const BEYOND: u64 = 40_000;
 /// The pause between two lies, in microseconds.
 const PAUSE_US: (u64, u64) = (5_000, 80_000);
 /// What a peer asks of the machine is answered by the liar this often; else the node's own answer may be altered.

@@ -8,11 +8,8 @@ use damson_crdt::{
     Actor, Batch, CellId, DotRange, Hlc, Kills, Leaf, Operation, Path, Payload, Target, codec,
 };
 
-use super::{Aim, Lie};
+use super::{Aim, BEYOND, Lie};
 use crate::world::World;
-
-/// No node comes this far in one life.
-const BEYOND: u64 = 40_000;
 
 /// All of them.
 pub(super) const LIES: &[(&str, Lie)] = &[

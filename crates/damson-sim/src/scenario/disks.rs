@@ -56,6 +56,35 @@ pub(super) fn lost_tail(world: &mut World<'_>) {
     world.run_for(500);
 }
 
+/// A member is away, and the others forget it. It comes back with what none of them has seen.
+pub(super) fn forgotten(world: &mut World<'_>) {
+    let order = some_order(world);
+    let [at, judge, _, ..] = order[..] else { return };
+    cut_off(world, at);
+    write_at(world, at, 5, 50);
+    match world.dice.below(3) {
+        0 => world.crash(at),
+        1 => _ = world.stop(at),
+        // It goes on, and thinks that it is the others who are gone.
+        _ => {}
+    }
+    let id = world.hosts[at].id;
+    for _ in 0..60 {
+        world.run_for(500);
+        if world.call(judge, |node, now, fx| node.forget_member(id, now, fx)) == Some(true) {
+            world.count("members forgotten");
+            break;
+        }
+    }
+    let pause = world.dice.within((100, 3_000));
+    world.run_for(pause);
+    world.network.heal();
+    if world.hosts[at].process.is_none() {
+        world.start(at, None);
+    }
+    world.run_for(5_000);
+}
+
 /// Clean stops and starts.
 pub(super) fn restart(world: &mut World<'_>) {
     let order = some_order(world);

@@ -42,6 +42,8 @@ const DECK: &[Card] = &[
     disks::lost_tail,
     disks::lost_tail,
     disks::restart,
+    disks::forgotten,
+    disks::forgotten,
     disks::unproven,
     disks::copy,
     disks::copy,
