@@ -93,6 +93,9 @@ impl Scope {
     ///
     /// # Errors
     /// A step that the transaction returned as its error left nothing behind; what it wrote before stays.
+    ///
+    /// # Panics
+    /// When the transaction does; what it wrote before stays, and is sent and stored.
     pub async fn write<T>(
         &self,
         write: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,

@@ -108,13 +108,17 @@ impl Watch {
         Self { driver, scope, pending }
     }
 
-    /// The next change. Never ends by itself.
-    pub async fn next(&mut self) -> Change {
+    /// The next change; `None` when the node has stopped and all was told.
+    pub async fn next(&mut self) -> Option<Change> {
+        let mut stopping = self.driver.stopping();
         loop {
             if let Some(change) = self.take() {
-                return change;
+                return Some(change);
             }
-            self.pending.changed.notified().await;
+            tokio::select! {
+                () = self.pending.changed.notified() => {}
+                _ = stopping.wait_for(|stop| *stop) => return self.take(),
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use damson::{Change, Json, Node, NodeBuilder, Readiness, SyncConfig, WriteError};
+use damson::{Change, Json, Node, NodeBuilder, Readiness, Slot, SyncConfig, WriteError};
 
 /// Fails when something does not become true in ten seconds.
 async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -108,12 +108,44 @@ async fn a_watch_begins_with_a_snapshot_and_goes_on_with_changes() {
     let scope = b.scope("app").unwrap();
     eventually("it arrives", || scope.counter("x:1").get() == 1).await;
     let mut watch = scope.watch("x:");
-    let Change::Snapshot(keys) = watch.next().await else { panic!("the first is a snapshot") };
+    let Some(Change::Snapshot(keys)) = watch.next().await else { panic!("the first is a snapshot") };
     assert_eq!(keys.len(), 1);
     a.scope("app").unwrap().counter("y:1").add(1).await.unwrap();
     a.scope("app").unwrap().counter("x:2").add(1).await.unwrap();
     let change = tokio::time::timeout(Duration::from_secs(5), watch.next()).await.unwrap();
-    assert!(matches!(&change, Change::Changed { key, kind: Some(_) } if key == "x:2"), "{change:?}");
+    assert!(matches!(&change, Some(Change::Changed { key, kind: Some(_) }) if key == "x:2"), "{change:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_ends_when_its_node_stops() {
+    let node = quick("a").start().await.unwrap();
+    let mut watch = node.scope("app").unwrap().watch("x:");
+    assert_eq!(watch.next().await, Some(Change::Snapshot(vec![])));
+    let waiting = tokio::spawn(async move { watch.next().await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    node.stop().await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(5), waiting).await.expect("nobody waits for ever");
+    assert_eq!(told.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_panics_keeps_nothing_back_and_harms_nobody_else() {
+    let [a, b, _c] = three().await;
+    let scope = a.scope("app").unwrap();
+    let harmful = scope.clone();
+    let panicked = tokio::spawn(async move {
+        let write = harmful.write(|tx| -> Result<(), WriteError> {
+            tx.add(&Slot::key("n"), 1)?;
+            panic!("the user's mistake");
+        });
+        write.await
+    });
+    assert!(panicked.await.expect_err("it goes on in the caller").is_panic());
+    assert_eq!(scope.counter("n").get(), 1, "what it wrote before stays");
+    scope.counter("n").add(10).await.unwrap();
+    let there = b.scope("app").unwrap();
+    eventually("both are sent", || there.counter("n").get() == 11).await;
+    eventually("all agree", || a.status().digest == b.status().digest).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,6 +29,7 @@ mod unsaved;
 mod waiting;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -175,7 +176,7 @@ impl Driver {
         out
     }
 
-    /// A local write.
+    /// A local write. A panic in it goes on in the caller, once what it had written is on its way.
     pub fn write<T>(
         self: &Arc<Self>,
         scope: &ScopeName,
@@ -189,8 +190,18 @@ impl Driver {
             return Err(WriteError::Stopped);
         }
         let mut effects = Vec::new();
-        let written = state.node.write(scope, self.clock.now(), &mut effects, write);
+        let mut panic = None;
+        // It is the user's, and must not keep what it wrote before from being sent and stored.
+        let guarded = |tx: &mut Tx<'_>| {
+            catch_unwind(AssertUnwindSafe(|| write(tx))).unwrap_or_else(|payload| {
+                panic = Some(payload);
+                Err(WriteError::Stopped)
+            })
+        };
+        let written = state.node.write(scope, self.clock.now(), &mut effects, guarded);
         self.carry_out(&mut state, effects);
+        drop(state);
+        panic.into_iter().for_each(|payload| resume_unwind(payload));
         written
     }
 

@@ -69,7 +69,7 @@ async fn last_told(
 async fn watch(scope: Scope, tell: mpsc::UnboundedSender<Told>) {
     let mut watch = scope.watch(PREFIX);
     loop {
-        let change = watch.next().await;
+        let Some(change) = watch.next().await else { return };
         let at = Instant::now();
         let keys = match change {
             Change::Snapshot(keys) => keys.into_iter().map(|(key, _)| key).collect(),
