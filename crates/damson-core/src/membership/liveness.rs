@@ -8,7 +8,7 @@
 //! A member that was heard in any way since it was suspected is not declared dead by us. Time-outs follow the measured round
 //! trip of each link, and a probe without an answer is repeated: a lost frame is no sign of death.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use damson_crdt::NodeId;
 use rand_chacha::ChaCha8Rng;
@@ -217,6 +217,11 @@ impl Liveness {
         }
     }
 
+    /// Is a probe of this member under way?
+    pub fn probes(&self, peer: NodeId) -> bool {
+        self.probes.values().any(|probe| probe.target == peer)
+    }
+
     /// A link broke: probe its member now, through others.
     pub fn link_down(&mut self, peer: NodeId, now: Time, others: &[NodeId], fx: &mut Vec<LivenessEffect>) {
         let nonce = self.new_probe(peer, false, now);
@@ -246,7 +251,7 @@ impl Liveness {
     /// Does what is due. `members` are those to probe, `linked` those that can be reached directly.
     pub fn tick(&mut self, now: Time, members: &[NodeId], linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
         if now.ms_since(self.ticked) > self.config.period_ms * 3 && self.ticked != Time::default() {
-            self.ran_late(now);
+            self.ran_late(now, linked, fx);
         }
         self.ticked = now;
         self.check_probes(now, linked, fx);
@@ -377,14 +382,18 @@ impl Liveness {
     }
 
     /// We were not run for long: what we did not hear says nothing about others.
-    fn ran_late(&mut self, now: Time) {
+    fn ran_late(&mut self, now: Time, linked: &[NodeId], fx: &mut Vec<LivenessEffect>) {
         self.doubt_ourselves();
+        // Nobody would come back to those without a link.
+        let far: BTreeSet<NodeId> =
+            self.probes.values().filter(|probe| probe.repeats.is_none()).map(|probe| probe.target).collect();
         self.probes.clear();
         // What has come meanwhile is read now.
         let Self { heard, suspects, .. } = self;
         heard.iter_mut().filter(|(id, _)| !suspects.contains_key(id)).for_each(|(_, at)| *at = now);
         let ends = now.plus_ms(self.stretched(self.config.suspicion_ms));
         self.suspects.values_mut().for_each(|suspicion| suspicion.ends = suspicion.ends.max(ends));
+        far.into_iter().for_each(|target| self.probe(target, now, linked, fx));
     }
 
     /// The next of the round; but first one of whom nothing is heard any more.
@@ -464,6 +473,22 @@ mod tests {
             ms += 50;
         }
         all
+    }
+
+    #[test]
+    fn a_member_whose_link_broke_just_before_we_stood_still_is_not_forgotten_about() {
+        let mut machine = machine();
+        let mut fx = Vec::new();
+        machine.tick(Time(1), &[id(1)], &[id(1)], &mut fx);
+        machine.link_down(id(2), Time(1).plus_ms(50), &[id(1)], &mut fx);
+        fx.clear();
+        let late = Time(1).plus_ms(7_000);
+        machine.tick(late, &[id(1)], &[id(1)], &mut fx);
+        let asks = |e: &LivenessEffect| matches!(e, LivenessEffect::Ask { target, .. } if *target == id(2));
+        assert!(fx.iter().any(asks), "{fx:?}");
+        (0..40).for_each(|n| machine.tick(late.plus_ms(50 * n), &[id(1)], &[id(1)], &mut fx));
+        let judged = LivenessEffect::Judge { target: id(2), state: MemberState::Suspect };
+        assert!(fx.contains(&judged), "{fx:?}");
     }
 
     #[test]

@@ -223,12 +223,23 @@ impl Node {
         self.contacts.put_last(address);
         self.redial = true;
         self.overlay_input(OverlayInput::DialFailed(address.to_string()), now, fx);
-        if let Some(id) = self.regroup.dialed.remove(address)
+        let dialed = self.regroup.dialed.remove(address);
+        if let Some(id) = dialed.or_else(|| self.member_of_mesh(address))
             && self.links.of(id).is_none()
+            && !self.liveness.probes(id)
             && self.roster.get(id).is_some_and(|member| member.state == MemberState::Alive)
         {
             self.probe_through_others(id, now, fx);
         }
+    }
+
+    /// In a mesh, where all are linked to all, a member that cannot be dialled is missing.
+    fn member_of_mesh(&self, address: &str) -> Option<NodeId> {
+        if !self.is_mesh() {
+            return None;
+        }
+        let there = self.roster.iter().find(|member| member.address == address);
+        there.map(|member| member.id).filter(|id| *id != self.id)
     }
 
     pub(super) fn dial_now(&mut self, address: &str, now: Now, fx: &mut Vec<Effect>) {
