@@ -11,7 +11,10 @@ pub struct ScopeName(Arc<str>);
 
 /// The text is no scope name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a scope name is 1 to {max} of a-z A-Z 0-9 . - _ : ~, got {got:?}", max = ScopeName::BYTES_MAX)]
+#[error(
+    "a scope name is 1 to {max} of a-z A-Z 0-9 . - _ : ~, and ~ begins those of the system, got {got:?}",
+    max = ScopeName::BYTES_MAX
+)]
 pub struct ScopeNameError {
     got: String,
 }
@@ -23,6 +26,15 @@ impl ScopeName {
     /// The scope of the roster.
     pub fn roster() -> Self {
         Self(Arc::from("~roster"))
+    }
+
+    /// A scope that users may have: what they write to one of the system would be taken for its own.
+    ///
+    /// # Errors
+    /// When the text is no scope name, or one of the system's.
+    pub fn of_users(text: &str) -> Result<Self, ScopeNameError> {
+        text.parse()
+            .and_then(|name: Self| if name.is_system() { Err(ScopeNameError::new(text)) } else { Ok(name) })
     }
 
     /// The text.
@@ -42,11 +54,13 @@ impl FromStr for ScopeName {
     fn from_str(text: &str) -> Result<Self, ScopeNameError> {
         let sound = (1..=Self::BYTES_MAX).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:~".contains(&b));
-        if sound {
-            Ok(Self(text.into()))
-        } else {
-            Err(ScopeNameError { got: text.chars().take(80).collect() })
-        }
+        if sound { Ok(Self(text.into())) } else { Err(ScopeNameError::new(text)) }
+    }
+}
+
+impl ScopeNameError {
+    fn new(text: &str) -> Self {
+        Self { got: text.chars().take(80).collect() }
     }
 }
 

@@ -10,6 +10,8 @@ use crate::world::World;
 
 /// How long a healed cluster may take to agree, in virtual milliseconds.
 const HEAL_MS_MAX: u64 = 120_000;
+/// How long traces of ended lives may stay after that.
+const TRACES_MS_MAX: u64 = 60_000;
 /// How often agreement is looked for, in virtual milliseconds.
 const LOOK_MS: u64 = 500;
 
@@ -46,8 +48,23 @@ pub(crate) fn finish(world: &mut World<'_>) -> Report {
     let finding = invariants::check_convergence(&world.scene(), waited_ms);
     let converged = finding.is_none();
     finding.into_iter().for_each(|finding| world.find(finding));
+    wait_for_traces(world);
     judge(world);
     report(world, converged, waited_ms)
+}
+
+/// Whoever never came back was not asked, and so nothing is removed.
+fn wait_for_traces(world: &mut World<'_>) {
+    if world.hosts.iter().any(|host| host.gone) {
+        return;
+    }
+    let mut waited_ms = 0;
+    while waited_ms < TRACES_MS_MAX && !invariants::check_traces(&world.scene()).is_empty() {
+        world.run_for(LOOK_MS);
+        waited_ms += LOOK_MS;
+    }
+    let findings = invariants::check_traces(&world.scene());
+    findings.into_iter().for_each(|finding| world.find(finding));
 }
 
 fn is_quiet(world: &World<'_>) -> bool {

@@ -347,6 +347,7 @@ impl<'a> World<'a> {
         config.replica = self.replica.clone();
         config.sync.chunk_bytes = self.chunk_bytes;
         config.sync.pause_ms = self.pause_ms;
+        config.ended_ms = 500;
         config.rules = self.rules;
         config
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use damson_core::crdt::{Digest, Life, NodeId};
 use damson_core::node::Event;
 use damson_core::replica::MemoryUse;
-use damson_core::scope::ScopeNameError;
+use damson_core::scope::{ScopeName, ScopeNameError};
 use damson_store::DataDir;
 use tokio::sync::broadcast;
 
@@ -55,9 +55,9 @@ impl Node {
     /// A keyspace.
     ///
     /// # Errors
-    /// When the text is no scope name.
+    /// When the text is no scope name, or one of the system's.
     pub fn scope(&self, name: &str) -> Result<Scope, ScopeNameError> {
-        Ok(Scope::new(self.inner.driver.clone(), name.parse()?))
+        Ok(Scope::new(self.inner.driver.clone(), ScopeName::of_users(name)?))
     }
 
     /// The scopes of which something is known, the system's included.

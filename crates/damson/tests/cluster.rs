@@ -117,6 +117,14 @@ async fn a_watch_begins_with_a_snapshot_and_goes_on_with_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scope_of_the_system_is_nobody_elses() {
+    let node = quick("a").start().await.unwrap();
+    let error = node.scope("~roster").err().expect("members are written there");
+    assert!(error.to_string().contains("~ begins those of the system"), "{error}");
+    assert!(node.scope("a~roster").is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_ends_when_its_node_stops() {
     let node = quick("a").start().await.unwrap();
     let mut watch = node.scope("app").unwrap().watch("x:");

@@ -60,6 +60,9 @@ pub struct Config {
     pub broadcast: BroadcastConfig,
     /// Waits for others.
     pub ack: AckConfig,
+    /// How often members are asked about ended lives of this node that left traces in counters, in milliseconds. Default
+    /// 10,000: nothing waits for it, and a minute passes before the first question.
+    pub ended_ms: u64,
     /// Keep the roster. Default. Without it nobody is judged and nobody known but the overlay's views: for simulations in
     /// which the rosters of all nodes would not fit into memory.
     pub roster: bool,
@@ -119,6 +122,7 @@ impl Config {
             overlay: OverlayConfig::default(),
             broadcast: BroadcastConfig::default(),
             ack: AckConfig::default(),
+            ended_ms: 10_000,
             roster: true,
             sources: None,
             stored: Stored::default(),

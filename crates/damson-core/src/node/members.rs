@@ -60,6 +60,9 @@ impl Node {
         self.redial = true;
         self.acks.members_changed = true;
         let state = after.as_ref().map(|member| member.state);
+        if state.is_none() {
+            self.ask_for_the_end_anew();
+        }
         if before.as_ref().map(|member| member.state) != state {
             let shown = after.as_ref().or(before.as_ref()).expect("one of both is there");
             let (name, incarnation, judged_by) = (shown.name.clone(), shown.incarnation, shown.judged_by);

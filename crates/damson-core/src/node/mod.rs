@@ -17,6 +17,7 @@ mod config;
 mod contacts;
 mod dialer;
 mod effects;
+mod ended;
 mod forgotten;
 mod gather;
 mod greeting;
@@ -55,6 +56,7 @@ pub use memory::MemoryConfig;
 use ack::Acks;
 use contacts::Contacts;
 use dialer::Dialer;
+use ended::Ended;
 use forgotten::Born;
 use gather::Outbox;
 use links::Links;
@@ -86,6 +88,8 @@ pub struct Node {
     leaving: bool,
     /// Its database.
     born: Born,
+    /// What is asked about its ended lives.
+    ended: Ended,
     /// When a peer last refused us because another live process has our id.
     duplicate_since: Option<Time>,
     /// Links open once this ticket is on disk.
@@ -140,6 +144,8 @@ pub struct NodeCounters {
     pub own_from_elsewhere: u64,
     /// Replicas that differed from a peer's although their contexts were equal.
     pub diverged: u64,
+    /// Traces of resets in counters of our ended lives that were removed.
+    pub traces_removed: u64,
 }
 
 impl Node {
@@ -186,6 +192,7 @@ impl Node {
             roster: Roster::default(),
             incarnation: 0,
             born,
+            ended: Ended::default(),
             announced: false,
             leaving: false,
             duplicate_since: None,

@@ -80,6 +80,7 @@ impl Node {
         self.expire_questions(now);
         self.doubt_clock(fx);
         self.tell_memory(fx);
+        self.tick_ended(now, fx);
         let over = |since: &mut Time| now.time.ms_since(*since) > DUPLICATE_MS;
         self.duplicate_since.take_if(over);
         if !self.clock_suspect {

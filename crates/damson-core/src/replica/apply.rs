@@ -187,8 +187,8 @@ impl Replica {
     }
 
     fn note_trace(&mut self, id: &damson_crdt::CellId, payload: Option<&Payload>) {
-        if matches!(payload, Some(Payload::Seen(_))) && self.owns(id) {
-            self.traces.insert(id.clone());
+        if matches!(payload, Some(Payload::Seen(_))) {
+            self.note_trace_in(id);
         }
     }
 

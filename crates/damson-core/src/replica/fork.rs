@@ -91,8 +91,7 @@ impl Replica {
     /// Goes on as another actor. Unconfirmed operations become the new actor's.
     pub fn take_new_life(&mut self, next: Actor, hlc: Hlc, wall_ms: u64) {
         let old = std::mem::replace(&mut self.actor, next);
-        self.traces.clear();
-        self.traced = Vec::new();
+        self.end_own_traces();
         let fork = self.forget_fork();
         if let State::Since(base) = fork.state {
             self.changes.unconfirmed = true;

@@ -12,6 +12,7 @@
 
 mod apply;
 mod compare;
+mod ended;
 mod expiry;
 mod fork;
 mod live;
@@ -27,7 +28,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use damson_crdt::{Actor, Batch, CellId, Context, Digest, Dot, Key, Limits, NodeId, Rules};
+use damson_crdt::{Actor, Batch, Cell, CellId, Context, Digest, Dot, Key, Limits, NodeId, Rules};
 
 use live::{Live, Ties};
 use removals::Removals;
@@ -106,6 +107,8 @@ pub struct Replica {
     fork: fork::Fork,
     /// Counter cells of ours in which others left traces that we have to absorb.
     traces: BTreeSet<CellId>,
+    /// Those of our ended lives; some may hold none any more.
+    ended: BTreeSet<CellId>,
     /// Counter cells with traces that were loaded, whosever they are: until it is known who we are.
     traced: Vec<CellId>,
     counters: Counters,
@@ -215,6 +218,7 @@ impl Replica {
             changes: Changes::default(),
             fork: fork::Fork::default(),
             traces: BTreeSet::new(),
+            ended: BTreeSet::new(),
             traced: Vec::new(),
             counters: Counters::default(),
             memory_bytes_max: None,
@@ -282,6 +286,11 @@ impl Replica {
     /// All live dots in order, with their cells.
     pub fn dots(&self) -> impl Iterator<Item = (Dot, CellId)> {
         self.live.all_dots()
+    }
+
+    /// All cells that hold something.
+    pub fn cells(&self) -> impl Iterator<Item = (CellId, &Cell)> {
+        self.live.cells()
     }
 
     /// Bytes of values that are alive.

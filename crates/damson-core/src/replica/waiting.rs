@@ -67,6 +67,11 @@ impl Waiting {
         !self.is_empty() && self.names.contains_key(&(batch.actor, batch.first))
     }
 
+    /// Does anything of this author wait?
+    pub fn holds_any_of(&self, actor: Actor) -> bool {
+        self.names.range((actor, 0)..=(actor, u64::MAX)).next().is_some()
+    }
+
     /// The last number of the batch that waits with this operation, if there is one.
     pub fn end_of(&self, actor: Actor, number: u64) -> Option<u64> {
         let (_, last) = self.names.range((actor, 0)..=(actor, number)).next_back()?;

@@ -32,6 +32,19 @@ pub enum Question {
         #[cbor(n(1), with = "minicbor::bytes")]
         shares: Vec<u8>,
     },
+    /// Say so if you have seen just this of an ended life, and know the same members. No answer otherwise.
+    #[n(2)]
+    Ended {
+        /// The scope.
+        #[n(0)]
+        scope: ScopeName,
+        /// What was seen of the life: a context of this one actor.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        seen: Vec<u8>,
+        /// The digest of the roster.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        roster: [u8; 16],
+    },
 }
 
 /// An answer.

@@ -169,6 +169,11 @@ impl Page {
             &refused,
         );
         self.counter(
+            "damson_traces_removed_total",
+            "Traces of resets in counters of ended lives of this node that were removed.",
+            &[(&[], node.traces_removed)],
+        );
+        self.counter(
             "damson_diverged_total",
             "Equal contexts with different contents.",
             &[(&[], node.diverged)],

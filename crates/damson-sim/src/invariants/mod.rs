@@ -19,6 +19,7 @@ mod numbers_are_used_once;
 mod pushes_are_applied;
 mod roster_agrees;
 mod timers_move_on;
+mod traces_are_removed;
 
 use damson_core::node::Node;
 use damson_core::replica::Replica;
@@ -36,6 +37,7 @@ pub(crate) use numbers_are_used_once::check as check_numbers;
 pub(crate) use pushes_are_applied::check as check_push;
 pub(crate) use roster_agrees::complete as roster_complete;
 pub(crate) use timers_move_on::check as check_timers;
+pub(crate) use traces_are_removed::check as check_traces;
 
 /// A running node, as invariants see it.
 pub(crate) struct Member<'a> {

@@ -3,11 +3,13 @@
 use damson_crdt::Rule;
 use damson_sim::{ClusterOptions, run_cluster};
 
-/// As `damson sim cluster --break RULE` runs it, up to the first finding.
+/// As `damson sim cluster --break RULE` runs it, seed by seed up to the first finding.
 fn is_found(rule: Rule) -> bool {
-    let options =
-        ClusterOptions { break_rule: Some(rule), violations_max: Some(1), ..ClusterOptions::default() };
-    run_cluster(&options, &mut |_| ()).violations > 0
+    let options = |seed| {
+        let (break_rule, violations_max) = (Some(rule), Some(1));
+        ClusterOptions { seed, break_rule, violations_max, ..ClusterOptions::default() }
+    };
+    (1..=8).any(|seed| run_cluster(&options(seed), &mut |_| ()).violations > 0)
 }
 
 #[test]

@@ -319,12 +319,21 @@ impl Node {
         let taken = match ask.question {
             Question::Has(parts) => self.take_question(asker, parts, now),
             Question::Seen { scope, shares } => self.tell_seen(asker, &scope, &shares, fx),
+            Question::Ended { scope, seen, roster } => {
+                if self.agrees_on_the_end(&scope, &seen, roster) {
+                    self.say(asker, Said::Has, fx);
+                }
+                true
+            }
         };
         self.acks.counters.refused += u64::from(!taken);
     }
 
     pub(super) fn on_answer(&mut self, peer: NodeId, answer: Answer, now: Now, fx: &mut Vec<Effect>) {
         let id = answer.nonce;
+        if self.takes_agreement(peer, &answer) {
+            return;
+        }
         let Some(wait) = self.acks.waits.get(id) else {
             // Those who answer after enough have answered are no liars.
             let ours = (self.acks.first..self.acks.next).contains(&id);

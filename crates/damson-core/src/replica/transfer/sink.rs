@@ -272,18 +272,16 @@ impl Replica {
     }
 
     pub(super) fn note_traces_in(&mut self, id: &CellId, cell: &Cell) {
-        let traced = cell.dots().iter().any(|live| matches!(live.payload, Payload::Seen(_)));
-        if traced && self.owns(id) {
-            self.traces.insert(id.clone());
+        if cell.dots().iter().any(|live| matches!(live.payload, Payload::Seen(_))) {
+            self.note_trace_in(id);
         }
     }
 
-    /// After loading: traces that were not absorbed before the stop.
+    /// After loading: traces that were not absorbed before the stop, and those in cells of ended lives.
     pub(in crate::replica) fn note_own_traces(&mut self) {
-        let own = self.traced.iter().filter(|id| self.owns(id));
-        let own: Vec<(CellId, Cell)> =
-            own.filter_map(|id| Some((id.clone(), self.live.cell(id)?.clone()))).collect();
-        own.iter().for_each(|(id, cell)| self.note_traces_in(id, cell));
+        let traced = std::mem::take(&mut self.traced);
+        traced.iter().for_each(|id| self.note_trace_in(id));
+        self.traced = traced;
     }
 
     pub(super) fn enter(&mut self, missing: &Context, inbound: &Inbound, last: &Last, theirs: &Context) {
