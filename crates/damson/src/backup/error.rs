@@ -47,20 +47,20 @@ pub enum BackupError {
         /// The directory.
         path: PathBuf,
     },
-    /// The directory has a finished backup. Nothing was touched.
-    #[error("{} has a finished backup already; choose another directory", path.display())]
+    /// The place has a finished backup. Nothing was touched.
+    #[error("{} has a finished backup already; choose another place", path.display())]
     Finished {
         /// The directory.
         path: PathBuf,
     },
-    /// The directory has files that are no part of a backup. Nothing was touched.
-    #[error("{} is no part of a backup; choose an empty directory, or one that does not exist", path.display())]
+    /// The place has files that are no part of a backup. Nothing was touched.
+    #[error("{} is no part of a backup; choose an empty place, or one that does not exist", path.display())]
     Foreign {
         /// The first such file.
         path: PathBuf,
     },
     /// What is there of an unfinished backup is damaged. Nothing was touched.
-    #[error("the unfinished backup in {} cannot go on ({cause}); remove it, or choose another directory", path.display())]
+    #[error("the unfinished backup in {} cannot go on ({cause}); remove it, or choose another place", path.display())]
     Unusable {
         /// The directory.
         path: PathBuf,
@@ -157,6 +157,18 @@ pub enum RestoreError {
     /// The new database could not be written, or the one to verify not be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// No place for a backup. Nothing was looked at or touched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// The address is of a kind that nobody here knows.
+    #[error("{scheme}:// is no place for a backup; write a directory")]
+    UnknownScheme {
+        /// What stands in front of `://`.
+        scheme: String,
+    },
 }
 
 impl BackupError {
