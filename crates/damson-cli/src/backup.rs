@@ -1,4 +1,4 @@
-//! `damson backup`: the state of a running node, into a directory.
+//! `damson backup`: the state of a running node, into a directory or object storage.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

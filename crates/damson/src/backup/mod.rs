@@ -9,6 +9,8 @@
 //! life, its unconfirmed writes, its list of members. So what was restored can join the cluster that it comes from, as a
 //! member that was cut off since the backup: nothing is counted twice, and what was deleted meanwhile stays deleted.
 //!
+//! A [`Place`] is a directory, or with the feature `object-storage` a prefix in a bucket.
+//!
 //! `docs/backup.md` says how to, and what is promised; `docs/format.md` draws the files.
 
 mod contents;
@@ -18,6 +20,8 @@ mod facts;
 mod finished;
 mod live;
 mod manifest;
+#[cfg(feature = "object-storage")]
+mod object_storage;
 mod place;
 mod restore;
 mod segment;
@@ -29,6 +33,8 @@ pub use error::{BackupError, PlaceError, RestoreError};
 pub use facts::{Facts, ScopeFacts};
 pub use live::Backup;
 pub use manifest::{Manifest, SegmentEntry};
+#[cfg(feature = "object-storage")]
+pub use object_storage::{ObjectStorage, StorageError, StorageSettings};
 pub use place::Place;
 pub use restore::restore;
 pub use segment::{SEGMENT_BYTES, SEGMENT_BYTES_MAX, Segment};

@@ -1,4 +1,4 @@
-//! Where a backup lies.
+//! Where a backup lies: in a directory, or in object storage.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ pub(super) const UNFINISHED: &str = "manifest.unfinished";
 pub struct Place(pub(super) Box<dyn Files>);
 
 impl Place {
-    /// What people write: a directory.
+    /// What people write: a directory, or with the feature `object-storage` `s3://BUCKET/PREFIX`, for which the
+    /// environment says who asks and where.
     ///
     /// # Errors
     /// [`PlaceError`]; nobody was asked yet.
@@ -26,14 +27,35 @@ impl Place {
         let path = text.as_ref();
         match path.to_str().and_then(|text| text.split_once("://")) {
             None => Ok(path.into()),
+            Some(("s3", rest)) => in_object_storage(rest),
             Some((scheme, _)) => Err(PlaceError::UnknownScheme { scheme: scheme.into() }),
         }
     }
 }
 
+#[cfg(feature = "object-storage")]
+fn in_object_storage(address: &str) -> Result<Place, PlaceError> {
+    use super::object_storage::{ObjectStorage, StorageSettings};
+
+    let address = format!("s3://{address}");
+    Ok(ObjectStorage::new(&address, StorageSettings::from_env()?)?.into())
+}
+
+#[cfg(not(feature = "object-storage"))]
+fn in_object_storage(_: &str) -> Result<Place, PlaceError> {
+    Err(PlaceError::NoObjectStorage)
+}
+
 impl<P: AsRef<Path>> From<P> for Place {
     fn from(path: P) -> Self {
         Self(Box::new(Directory::new(path.as_ref())))
+    }
+}
+
+#[cfg(feature = "object-storage")]
+impl From<super::ObjectStorage> for Place {
+    fn from(storage: super::ObjectStorage) -> Self {
+        Self(Box::new(storage))
     }
 }
 

@@ -24,7 +24,7 @@ impl Unfinished {
     pub fn open(place: impl Into<Place>) -> Result<Self, BackupError> {
         let Place(mut files) = place.into();
         files.claim()?;
-        let manifest = Manifest::read(&*files, UNFINISHED).map_err(|error| unusable(&*files, &error))?;
+        let manifest = Manifest::read(&*files, UNFINISHED).map_err(|error| unusable(&*files, error))?;
         Ok(Self { files, manifest })
     }
 
@@ -49,7 +49,7 @@ impl Unfinished {
         let (mut done, of) = (0, manifest.bytes());
         for (number, entry) in manifest.segments.iter().enumerate() {
             let name = self.files.segment_name(&manifest.facts.id, number);
-            entry.read(&*self.files, &name).map_err(|error| unusable(&*self.files, &error))?;
+            entry.read(&*self.files, &name).map_err(|error| unusable(&*self.files, error))?;
             done += entry.bytes;
             progress(done, of);
         }
@@ -121,6 +121,11 @@ fn fault_of(segment: &Segment, entry: &SegmentEntry, blake3: &str) -> Option<&'s
     }
 }
 
-fn unusable(files: &dyn Files, error: &RestoreError) -> BackupError {
-    BackupError::Unusable { path: files.path().to_owned(), cause: error.to_string() }
+fn unusable(files: &dyn Files, error: RestoreError) -> BackupError {
+    match error {
+        // It may be as good as it was; it could not be read.
+        #[cfg(feature = "object-storage")]
+        RestoreError::Storage(error) => error.into(),
+        error => BackupError::Unusable { path: files.path().to_owned(), cause: error.to_string() },
+    }
 }
