@@ -161,3 +161,13 @@ fn bad_input_is_refused_and_leaves_the_place_as_it_was() {
     node.restart(&[]);
     assert_eq!(node.command(&["GET", "k"]), text("v"));
 }
+
+#[cfg(not(feature = "object-storage"))]
+#[test]
+fn a_build_without_object_storage_says_which_has_it() {
+    let to = run(&["backup", "--http", "127.0.0.1:1", "--to", "s3://bucket/prefix"]);
+    let from = run(&["restore", "--from", "s3://bucket/prefix", "--data-dir", "x"]);
+    for output in [to, from, run(&["verify", "--backup", "s3://bucket/prefix"])] {
+        refused(&output, "cargo build --release --features object-storage");
+    }
+}
