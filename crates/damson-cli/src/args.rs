@@ -41,7 +41,7 @@ pub enum Command {
     Members(Members),
     /// Over which links the writes of a member reach the others: all members are asked, through a running node.
     Tree(Tree),
-    /// Copy the state of a running node into a directory.
+    /// Copy the state of a running node into a directory or object storage.
     Backup(Backup),
     /// Make a data directory from a backup.
     Restore(Restore),

@@ -1,10 +1,10 @@
-//! `damson backup`: the state of a running node, into a directory.
+//! `damson backup`: the state of a running node, into a directory or object storage.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
-use damson::backup::{Facts, Folder, Manifest, SEGMENT_BYTES_MAX, Segment};
+use anyhow::{Context, ensure};
+use damson::backup::{Facts, Manifest, Place, SEGMENT_BYTES_MAX, Segment, Unfinished};
 use serde_json::{Value, json};
 
 use crate::args::Backup;
@@ -20,37 +20,34 @@ const PATIENCE: Patience =
 
 /// Runs the command.
 pub fn run(args: &Backup) -> anyhow::Result<ExitCode> {
-    if let Some((scheme, _)) = args.to.split_once("://") {
-        bail!("--to takes a directory; this version has no object storage ({scheme}://)");
-    }
     let began = Instant::now();
-    let mut folder = Folder::open(&args.to)?;
-    let (manifest, went_on) = http::wait_for(back_up(args, &mut folder)).and_then(|went_on| {
-        let manifest = folder.finish()?;
-        Ok((manifest, went_on))
-    })?;
+    let backup = Unfinished::open(Place::parse(&args.to)?)?;
+    let (manifest, went_on) = http::wait_for(back_up(args, backup))?;
     tell(args, &manifest, went_on, began.elapsed());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Copies what is not there yet. Says how many segments were there already.
-async fn back_up(args: &Backup, folder: &mut Folder) -> anyhow::Result<usize> {
-    let facts = match gone_on_with(args, folder).await? {
+async fn back_up(args: &Backup, mut backup: Unfinished) -> anyhow::Result<(Manifest, usize)> {
+    let facts = match gone_on_with(args, &backup).await? {
         Some(facts) => facts,
-        None => begin(args, folder).await?,
+        None => begin(args, &mut backup).await?,
     };
-    let went_on = folder.so_far().len();
-    copy(args, folder, &facts).await.with_context(|| {
+    let went_on = backup.so_far().len();
+    copy(args, &mut backup, &facts).await.with_context(|| {
         format!("the backup in {} is not finished: run the same command again to go on with it", args.to)
     })?;
+    // Before the node forgets the snapshot: what cannot be finished can then be gone on with.
+    let manifest = backup.finish()?;
     // It would be dropped anyway, after a while.
     let _ = http::ask("DELETE", &args.http, &format!("/v1/backups/{}", facts.id), PATIENCE).await;
-    Ok(went_on)
+    Ok((manifest, went_on))
 }
 
-/// The unfinished backup in the directory, if the node has its snapshot still.
-async fn gone_on_with(args: &Backup, folder: &Folder) -> anyhow::Result<Option<Facts>> {
-    let Some(facts) = folder.facts().cloned() else { return Ok(None) };
+/// The unfinished backup that is there, if the node has its snapshot still.
+async fn gone_on_with(args: &Backup, backup: &Unfinished) -> anyhow::Result<Option<Facts>> {
+    let Some(facts) = backup.facts().cloned() else { return Ok(None) };
+    check_id(&facts)?;
     let answer = http::ask("GET", &args.http, &format!("/v1/backups/{}", facts.id), PATIENCE).await?;
     if answer.status == "404" {
         eprintln!(
@@ -60,37 +57,43 @@ async fn gone_on_with(args: &Backup, folder: &Folder) -> anyhow::Result<Option<F
         return Ok(None);
     }
     ensure!(answer.status == "200", "the node answers {}: {}", answer.status, answer.reason());
-    folder.check_so_far()?;
+    let mut progress = Progress::new();
+    backup.check_so_far(&mut |done, of| {
+        progress.part("checking what is there", done, of, &format!("{} of {} MiB", mib(done), mib(of)));
+    })?;
+    progress.end();
     Ok(Some(facts))
 }
 
-async fn begin(args: &Backup, folder: &mut Folder) -> anyhow::Result<Facts> {
+async fn begin(args: &Backup, backup: &mut Unfinished) -> anyhow::Result<Facts> {
     let answer = http::ask("POST", &args.http, "/v1/backups", PATIENCE).await?;
     ensure!(answer.status == "201", "the node makes no backup: {}", answer.reason());
     let facts: Facts = serde_json::from_slice(&answer.body)
         .with_context(|| format!("http://{}/v1/backups does not answer as a node does", args.http))?;
-    // It becomes part of requests.
-    ensure!(
-        facts.id.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        "the node names its backup {:?}",
-        facts.id
-    );
-    folder.begin(facts.clone())?;
+    check_id(&facts)?;
+    backup.begin(facts.clone())?;
     Ok(facts)
 }
 
-async fn copy(args: &Backup, folder: &mut Folder, facts: &Facts) -> anyhow::Result<()> {
+/// It becomes part of requests.
+fn check_id(facts: &Facts) -> anyhow::Result<()> {
+    let is_plain = facts.id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    ensure!(is_plain, "{:?} is no id of a backup", facts.id);
+    Ok(())
+}
+
+async fn copy(args: &Backup, backup: &mut Unfinished, facts: &Facts) -> anyhow::Result<()> {
     let mut progress = Progress::new();
     loop {
-        let number = folder.so_far().len();
+        let number = backup.so_far().len();
         let path = format!("/v1/backups/{}/segments/{number}", facts.id);
         let answer = http::ask("GET", &args.http, &path, PATIENCE).await?;
         ensure!(answer.status == "200", "segment {number}: {}", answer.reason());
         let checksum = answer.header("x-damson-blake3").unwrap_or_default().to_string();
         let segment = segment_of(answer).with_context(|| format!("segment {number}"))?;
-        folder.add(&segment, &checksum)?;
+        backup.add(&segment, &checksum)?;
         let of =
-            |part: fn(&damson::backup::SegmentEntry) -> u64| folder.so_far().iter().map(part).sum::<u64>();
+            |part: fn(&damson::backup::SegmentEntry) -> u64| backup.so_far().iter().map(part).sum::<u64>();
         let (rows, bytes) = (of(|entry| entry.rows), of(|entry| entry.bytes));
         progress.part("copying", rows, facts.rows_about, &format!("{rows} rows, {} MiB", mib(bytes)));
         if segment.is_last {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use damson::backup::{self, CheckedScope, Manifest, Verified};
+use damson::backup::{self, CheckedScope, Manifest, Place, Verified};
 use serde_json::{Value, json};
 
 use crate::args::{Restore, Verify};
@@ -12,9 +12,9 @@ use crate::progress::{Progress, mib};
 
 /// Makes a data directory from a backup.
 pub fn restore(args: &Restore) -> anyhow::Result<ExitCode> {
-    let (manifest, scopes) =
-        with_progress("restoring", |told| backup::restore(&args.from, &args.data_dir, told))
-            .with_context(|| format!("nothing was put at {}", args.data_dir.display()))?;
+    let from = Place::parse(&args.from)?;
+    let (manifest, scopes) = with_progress("restoring", |told| backup::restore(from, &args.data_dir, told))
+        .with_context(|| format!("nothing was put at {}", args.data_dir.display()))?;
     if args.json {
         let mut facts = of_backup(&manifest, &scopes);
         facts["data_dir"] = json!(args.data_dir);
@@ -67,7 +67,8 @@ fn verify_data_dir(path: &Path, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn verify_backup(path: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let (manifest, scopes) = with_progress("checking", |told| backup::verify_backup(path, told))?;
+    let place = Place::parse(path)?;
+    let (manifest, scopes) = with_progress("checking", |told| backup::verify_backup(place, told))?;
     if json {
         println!("{}", of_backup(&manifest, &scopes));
     } else {

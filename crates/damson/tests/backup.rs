@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use damson::backup::{
-    Backup, BackupError, Facts, Folder, Manifest, RestoreError, Segment, restore, verify_backup,
+    Backup, BackupError, Facts, Manifest, RestoreError, Segment, Unfinished, restore, verify_backup,
     verify_data_dir,
 };
 use damson::{Digest, Node, Sync, SyncConfig};
@@ -27,14 +27,14 @@ async fn start(dir: &Path, name: &str, joins: &[&Node]) -> Node {
 /// Copies a node's state into a directory.
 async fn back_up(node: &Node, to: &Path) -> Manifest {
     let backup = node.begin_backup().await.unwrap();
-    let mut folder = Folder::open(to).unwrap();
+    let mut folder = Unfinished::open(to).unwrap();
     folder.begin(backup.facts().clone()).unwrap();
     while !copy_one(&backup, &mut folder) {}
     folder.finish().unwrap()
 }
 
 /// Copies the next segment; true when it is the last.
-fn copy_one(backup: &Backup, folder: &mut Folder) -> bool {
+fn copy_one(backup: &Backup, folder: &mut Unfinished) -> bool {
     let segment = backup.segment(u32::try_from(folder.so_far().len()).unwrap()).unwrap();
     folder.add(&segment, &segment.checksum()).unwrap();
     segment.is_last
@@ -186,10 +186,10 @@ async fn an_interrupted_backup_goes_on_and_has_what_was_there_at_its_beginning()
     let digest = node.digest();
     let to = root.path().join("backup");
     let backup = node.begin_backup().await.unwrap();
-    let mut folder = Folder::open(&to).unwrap();
+    let mut folder = Unfinished::open(&to).unwrap();
     folder.begin(backup.facts().clone()).unwrap();
     copy_one(&backup, &mut folder);
-    assert!(matches!(Folder::open(&to), Err(BackupError::InUse { .. })));
+    assert!(matches!(Unfinished::open(&to), Err(BackupError::InUse { .. })));
     drop(folder);
     assert!(matches!(verify_backup(&to, &mut |_, _| {}), Err(RestoreError::Unfinished { .. })));
     for n in 0..24 {
@@ -197,15 +197,15 @@ async fn an_interrupted_backup_goes_on_and_has_what_was_there_at_its_beginning()
         app.register::<Vec<u8>>(format!("k{n}")).put(&vec![0; 1 << 20]).await.unwrap();
     }
 
-    let mut folder = Folder::open(&to).unwrap();
+    let mut folder = Unfinished::open(&to).unwrap();
     assert_eq!(folder.facts(), Some(backup.facts()));
-    folder.check_so_far().unwrap();
+    folder.check_so_far(&mut |_, _| {}).unwrap();
     assert_eq!(folder.so_far().len(), 1);
     assert!(matches!(backup.segment(2), Err(BackupError::TooEarly { number: 2, next: 1 | 2 })));
     while !copy_one(&backup, &mut folder) {}
     let manifest = folder.finish().unwrap();
     assert!(manifest.segments.len() > 2);
-    assert!(matches!(Folder::open(&to), Err(BackupError::Finished { .. })));
+    assert!(matches!(Unfinished::open(&to), Err(BackupError::Finished { .. })));
     let restored = start(&put_back(&root, &to, "b"), "b", &[]).await;
     assert_eq!(restored.digest(), digest);
 }
@@ -218,13 +218,13 @@ async fn a_directory_with_other_files_is_refused_and_a_new_beginning_leaves_noth
     let to = root.path().join("backup");
     fs::create_dir(&to).unwrap();
     fs::write(to.join("letter"), "text").unwrap();
-    let error = Folder::open(&to).unwrap_err();
+    let error = Unfinished::open(&to).unwrap_err();
     assert!(matches!(&error, BackupError::Foreign { path } if path.ends_with("letter")), "{error}");
     assert_eq!(fs::read_dir(&to).unwrap().count(), 1, "nothing was touched");
     fs::remove_file(to.join("letter")).unwrap();
 
     let backup = node.begin_backup().await.unwrap();
-    let mut folder = Folder::open(&to).unwrap();
+    let mut folder = Unfinished::open(&to).unwrap();
     folder.begin(backup.facts().clone()).unwrap();
     copy_one(&backup, &mut folder);
     let segment = backup.segment(0).unwrap();
@@ -233,10 +233,10 @@ async fn a_directory_with_other_files_is_refused_and_a_new_beginning_leaves_noth
     folder.begin(backup.facts().clone()).unwrap();
     assert!(folder.so_far().is_empty() && !to.join("000000.rows").exists());
     drop(folder);
-    let mut folder = Folder::open(&to).unwrap();
+    let mut folder = Unfinished::open(&to).unwrap();
     copy_one(&backup, &mut folder);
     fs::write(to.join("000000.rows"), "overwritten").unwrap();
-    assert!(matches!(folder.check_so_far(), Err(BackupError::Unusable { .. })));
+    assert!(matches!(folder.check_so_far(&mut |_, _| {}), Err(BackupError::Unusable { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -323,7 +323,7 @@ fn made_by_hand(to: &Path, facts: Facts, rows: &[(u8, &[u8], &[u8])]) {
         bytes.extend_from_slice(value);
     }
     let segment = Segment { bytes: bytes.into(), rows: rows.len() as u64, is_last: true };
-    let mut folder = Folder::open(to).unwrap();
+    let mut folder = Unfinished::open(to).unwrap();
     folder.begin(facts).unwrap();
     folder.add(&segment, &segment.checksum()).unwrap();
     folder.finish().unwrap();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
-/// The directory has all that the node holds on disk at one instant, and that the cluster shares: cells, contexts and
+/// The backup has all that the node holds on disk at one instant, and that the cluster shares: cells, contexts and
 /// removals, of all scopes but those under `--sync never`. It never has the node's key. An interrupted command goes on
 /// when it is run again within ten minutes.
 #[derive(Debug, ClapArgs)]
@@ -12,8 +12,12 @@ pub struct Backup {
     /// The HTTP address of the node.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8500")]
     pub http: String,
-    /// The directory to write: new, empty, or with an interrupted backup.
-    #[arg(long, value_name = "DIR")]
+    /// The directory to write, or s3://BUCKET/PREFIX: new, empty, or with an interrupted backup.
+    ///
+    /// s3:// is object storage that speaks S3, in builds with the feature object-storage. The environment says who asks and
+    /// where: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL; AWS_ALLOW_HTTP=true
+    /// allows http to other machines.
+    #[arg(long, value_name = "PLACE")]
     pub to: String,
     /// The last line of stdout is one JSON object.
     #[arg(long)]
@@ -24,8 +28,10 @@ pub struct Backup {
 /// key of its own: it can join the cluster that the backup comes from.
 #[derive(Debug, ClapArgs)]
 pub struct Restore {
-    /// The directory of the backup.
-    #[arg(long, value_name = "DIR")]
+    /// The directory of the backup, or s3://BUCKET/PREFIX.
+    ///
+    /// For s3:// the environment says who asks and where, as for backup.
+    #[arg(long, value_name = "PLACE")]
     pub from: PathBuf,
     /// The data directory to make; it must not exist, or be empty.
     #[arg(long, value_name = "DIR")]
@@ -42,8 +48,8 @@ pub struct Verify {
     /// The data directory to check.
     #[arg(long, value_name = "DIR", required_unless_present = "backup", conflicts_with = "backup")]
     pub data_dir: Option<PathBuf>,
-    /// The directory of a backup to check.
-    #[arg(long, value_name = "DIR")]
+    /// The backup to check: its directory, or s3://BUCKET/PREFIX.
+    #[arg(long, value_name = "PLACE")]
     pub backup: Option<PathBuf>,
     /// The last line of stdout is one JSON object.
     #[arg(long)]

@@ -9,19 +9,19 @@ use serde_json::Value;
 use crate::daemon::{Daemon, damson, eventually, run};
 use crate::resp::{Reply, text};
 
-fn path(path: &Path) -> &str {
+pub fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// The JSON in the last line of a command that must succeed.
-fn facts(output: &Output) -> Value {
+pub fn facts(output: &Output) -> Value {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
     let stdout = String::from_utf8_lossy(&output.stdout);
     serde_json::from_str(stdout.lines().last().unwrap()).unwrap()
 }
 
-fn refused(output: &Output, wanted: &str) {
+pub fn refused(output: &Output, wanted: &str) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "it must fail: {stderr}");
     assert!(stderr.contains(wanted), "{wanted:?} is not in: {stderr}");
@@ -125,8 +125,8 @@ fn bad_input_is_refused_and_leaves_the_place_as_it_was() {
     fs::create_dir(at("foreign")).unwrap();
     fs::write(at("foreign/file"), "x").unwrap();
     refused(&back_up(&node, &at("foreign")), "is no part of a backup");
-    let s3 = run(&["backup", "--http", &node.ready["http"], "--to", "s3://bucket/prefix"]);
-    refused(&s3, "s3://");
+    let ftp = run(&["backup", "--http", &node.ready["http"], "--to", "ftp://host/file"]);
+    refused(&ftp, "ftp:// is no place for a backup");
     refused(&run(&["backup", "--http", "127.0.0.1:1", "--to", path(&at("y"))]), "no answer from");
     refused(&restore(&at("nothing"), &at("x")), "is no backup");
     refused(&restore(&at("foreign"), &at("x")), "is no backup");
@@ -160,4 +160,14 @@ fn bad_input_is_refused_and_leaves_the_place_as_it_was() {
     fs::write(node.dir().join("format"), "damson-store 1\n").unwrap();
     node.restart(&[]);
     assert_eq!(node.command(&["GET", "k"]), text("v"));
+}
+
+#[cfg(not(feature = "object-storage"))]
+#[test]
+fn a_build_without_object_storage_says_which_has_it() {
+    let to = run(&["backup", "--http", "127.0.0.1:1", "--to", "s3://bucket/prefix"]);
+    let from = run(&["restore", "--from", "s3://bucket/prefix", "--data-dir", "x"]);
+    for output in [to, from, run(&["verify", "--backup", "s3://bucket/prefix"])] {
+        refused(&output, "cargo build --release --features object-storage");
+    }
 }

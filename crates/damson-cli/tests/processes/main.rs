@@ -5,7 +5,11 @@ mod cluster;
 mod configuration;
 mod daemon;
 mod discovery;
+#[cfg(feature = "object-storage")]
+mod fake_s3;
 mod lives;
+#[cfg(feature = "object-storage")]
+mod object_storage;
 mod packages;
 mod refusals;
 mod resp;

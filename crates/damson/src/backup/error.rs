@@ -7,6 +7,9 @@ use damson_core::crdt::Digest;
 use damson_core::replica::LoadError;
 use damson_store::StoreError;
 
+#[cfg(feature = "object-storage")]
+use super::object_storage::StorageError;
+
 /// A backup that could not be made, or not gone on with. The node is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -47,20 +50,20 @@ pub enum BackupError {
         /// The directory.
         path: PathBuf,
     },
-    /// The directory has a finished backup. Nothing was touched.
-    #[error("{} has a finished backup already; choose another directory", path.display())]
+    /// The place has a finished backup. Nothing was touched.
+    #[error("{} has a finished backup already; choose another place", path.display())]
     Finished {
         /// The directory.
         path: PathBuf,
     },
-    /// The directory has files that are no part of a backup. Nothing was touched.
-    #[error("{} is no part of a backup; choose an empty directory, or one that does not exist", path.display())]
+    /// The place has files that are no part of a backup. Nothing was touched.
+    #[error("{} is no part of a backup; choose an empty place, or one that does not exist", path.display())]
     Foreign {
         /// The first such file.
         path: PathBuf,
     },
     /// What is there of an unfinished backup is damaged. Nothing was touched.
-    #[error("the unfinished backup in {} cannot go on ({cause}); remove it, or choose another directory", path.display())]
+    #[error("the unfinished backup in {} cannot go on ({cause}); remove it, or choose another place", path.display())]
     Unusable {
         /// The directory.
         path: PathBuf,
@@ -75,6 +78,10 @@ pub enum BackupError {
         /// What is wrong with it.
         cause: &'static str,
     },
+    /// Object storage has refused, or could not be asked. What was finished before it stays.
+    #[cfg(feature = "object-storage")]
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// A backup that cannot be used, or not put there. Nothing was put in place, and the backup is as it was.
@@ -157,6 +164,30 @@ pub enum RestoreError {
     /// The new database could not be written, or the one to verify not be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Object storage has refused, or could not be asked.
+    #[cfg(feature = "object-storage")]
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// No place for a backup. Nothing was looked at or touched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// The address is of a kind that nobody here knows.
+    #[error("{scheme}:// is no place for a backup; write a directory, or s3://BUCKET/PREFIX")]
+    UnknownScheme {
+        /// What stands in front of `://`.
+        scheme: String,
+    },
+    /// This program was built without object storage.
+    #[cfg(not(feature = "object-storage"))]
+    #[error("s3:// needs a build with object storage: cargo build --release --features object-storage")]
+    NoObjectStorage,
+    /// The address or the environment do not say enough.
+    #[cfg(feature = "object-storage")]
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 impl BackupError {

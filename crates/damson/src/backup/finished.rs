@@ -7,24 +7,25 @@ use damson_core::replica::scope_of_row;
 
 use super::contents::{CheckedScope, Contents};
 use super::error::RestoreError;
-use super::folder::MANIFEST;
-use super::manifest::{Manifest, SegmentEntry, segment_name};
+use super::manifest::{Manifest, SegmentEntry};
+use super::place::{Files, MANIFEST, Place, UNFINISHED};
 use super::segment::{self, RowRef};
 
-/// A directory with a manifest.
+/// A place with a manifest.
 pub(super) struct Finished {
-    path: PathBuf,
+    files: Box<dyn Files>,
     pub manifest: Manifest,
 }
 
 impl Finished {
     /// Reads the manifest.
-    pub fn open(path: &Path) -> Result<Self, RestoreError> {
-        let found = Manifest::read(&path.join(MANIFEST))?;
-        let path = path.to_owned();
-        match found {
-            Some(manifest) => Ok(Self { path, manifest }),
-            None if path.join("manifest.unfinished").exists() => Err(RestoreError::Unfinished { path }),
+    pub fn open(Place(files): Place) -> Result<Self, RestoreError> {
+        if let Some(manifest) = Manifest::read(&*files, MANIFEST)? {
+            return Ok(Self { files, manifest });
+        }
+        let path = files.path().to_owned();
+        match files.read(UNFINISHED, 0)? {
+            Some(_) => Err(RestoreError::Unfinished { path }),
             None => Err(RestoreError::NotABackup { path }),
         }
     }
@@ -34,8 +35,7 @@ impl Finished {
         let mut contents = Contents::default();
         let mut last = None;
         for (number, entry) in self.manifest.segments.iter().enumerate() {
-            let path = self.path.join(segment_name(number));
-            let bytes = entry.read(&path)?;
+            let (path, bytes) = self.segment(number, entry)?;
             for (table, key, value) in rows(&path, &bytes)? {
                 if last.as_ref().is_some_and(|last: &(Table, Vec<u8>)| (last.0, &last.1[..]) >= (table, key))
                 {
@@ -60,11 +60,16 @@ impl Finished {
         mut visit: impl FnMut(&[RowRef<'_>], &SegmentEntry) -> Result<(), RestoreError>,
     ) -> Result<(), RestoreError> {
         for (number, entry) in self.manifest.segments.iter().enumerate() {
-            let path = self.path.join(segment_name(number));
-            let bytes = entry.read(&path)?;
+            let (path, bytes) = self.segment(number, entry)?;
             visit(&rows(&path, &bytes)?, entry)?;
         }
         Ok(())
+    }
+
+    /// A segment's contents, checked, and what its file is called.
+    fn segment(&self, number: usize, entry: &SegmentEntry) -> Result<(PathBuf, Vec<u8>), RestoreError> {
+        let name = self.files.segment_name(&self.manifest.facts.id, number);
+        Ok((self.files.path_of(&name), entry.read(&*self.files, &name)?))
     }
 
     /// Is it the state that the node had?
@@ -80,7 +85,7 @@ impl Finished {
         }
         match facts.iter().find(|facts| scopes.iter().all(|scope| scope.name.as_str() != facts.name)) {
             Some(missing) => Err(RestoreError::damaged(
-                &self.path.join(MANIFEST),
+                &self.files.path_of(MANIFEST),
                 format!("it names scope {}, of which there are no rows", missing.name),
             )),
             None => Ok(()),

@@ -6,15 +6,15 @@
 //! JSON                     a Manifest
 //! ```
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-use damson_store::durable_file;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::error::{BackupError, RestoreError};
+use super::error::RestoreError;
 use super::facts::Facts;
+use super::place::Files;
 use super::segment::{SEGMENT_BYTES_MAX, Segment};
 
 /// The version this program writes, and the newest that it reads.
@@ -51,13 +51,14 @@ impl SegmentEntry {
     }
 
     /// The contents of its file, checked. No more is read than it should have, and one byte.
-    pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, RestoreError> {
-        let mut contents = Vec::new();
-        let file = File::open(path).map_err(RestoreError::io("open", path))?;
-        file.take(self.bytes + 1).read_to_end(&mut contents).map_err(RestoreError::io("read", path))?;
+    pub(super) fn read(&self, files: &dyn Files, name: &str) -> Result<Vec<u8>, RestoreError> {
+        let path = files.path_of(name);
+        let contents = files.read(name, self.bytes + 1)?;
+        let contents =
+            contents.ok_or_else(|| RestoreError::io("open", &path)(io::ErrorKind::NotFound.into()))?;
         match self.fault_of(&contents) {
             None => Ok(contents),
-            Some(fault) => Err(RestoreError::damaged(path, fault)),
+            Some(fault) => Err(RestoreError::damaged(&path, fault)),
         }
     }
 
@@ -86,35 +87,20 @@ impl Manifest {
         self.segments.iter().map(|segment| segment.rows).sum()
     }
 
-    /// Reads and checks a manifest; `None` if there is no file.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, RestoreError> {
-        let contents = match read_bounded(path) {
-            Ok(contents) => contents,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(RestoreError::io("read", path)(error)),
-        };
-        decode(path, &contents).map(Some)
+    /// Reads and checks a manifest; `None` if there is no file. One byte more than it may have is enough to see that it
+    /// is none.
+    pub(super) fn read(files: &dyn Files, name: &str) -> Result<Option<Self>, RestoreError> {
+        let contents = files.read(name, MANIFEST_BYTES_MAX + 1)?;
+        contents.map(|contents| decode(&files.path_of(name), &contents)).transpose()
     }
 
-    /// Writes it, whole or not at all.
-    pub(super) fn write(&self, path: &Path) -> Result<(), BackupError> {
+    /// As it is written to a file.
+    pub(super) fn encode(&self) -> Bytes {
         let json = serde_json::to_vec_pretty(self).expect("it has no maps and nothing that can fail");
         let sum = blake3::hash(&json).to_hex();
         let head = format!("{FORMAT_NAME}{FORMAT_VERSION}\n{sum}\n");
-        Ok(durable_file::write(path, &[head.as_bytes(), &json, b"\n"].concat())?)
+        [head.as_bytes(), &json, b"\n"].concat().into()
     }
-}
-
-/// The file of a segment.
-pub(super) fn segment_name(number: usize) -> String {
-    format!("{number:06}.rows")
-}
-
-/// One byte more than it may have is enough to see that it is none.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut contents = Vec::new();
-    File::open(path)?.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut contents)?;
-    Ok(contents)
 }
 
 fn decode(path: &Path, contents: &[u8]) -> Result<Manifest, RestoreError> {
@@ -150,9 +136,10 @@ fn split_line(bytes: &[u8]) -> Option<(&str, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::Place;
     use super::*;
 
-    fn written(dir: &Path) -> (std::path::PathBuf, Manifest) {
+    fn manifest() -> Manifest {
         let facts = Facts {
             id: "0123456789abcdef".into(),
             node: "00".into(),
@@ -165,29 +152,26 @@ mod tests {
             rows_about: 2,
         };
         let segments = vec![SegmentEntry { bytes: 9, rows: 1, blake3: "ab".into() }];
-        let (path, manifest) = (dir.join("manifest"), Manifest { facts, segments });
-        manifest.write(&path).unwrap();
-        (path, manifest)
+        Manifest { facts, segments }
     }
 
     #[test]
     fn a_manifest_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
-        let (path, manifest) = written(dir.path());
-        assert_eq!(Manifest::read(&path).unwrap(), Some(manifest));
-        assert_eq!(Manifest::read(&dir.path().join("none")).unwrap(), None);
+        let Place(files) = dir.path().into();
+        files.write("manifest", manifest().encode()).unwrap();
+        assert_eq!(Manifest::read(&*files, "manifest").unwrap(), Some(manifest()));
+        assert_eq!(Manifest::read(&*files, "none").unwrap(), None);
     }
 
     #[test]
     fn any_changed_byte_and_any_truncation_is_damage() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, _) = written(dir.path());
-        let contents = std::fs::read(&path).unwrap();
+        let (path, contents) = (Path::new("manifest"), manifest().encode());
         for at in 0..contents.len() {
-            let mut changed = contents.clone();
+            let mut changed = contents.to_vec();
             changed[at] ^= 1;
-            assert!(decode(&path, &changed).is_err(), "byte {at}");
-            assert!(decode(&path, &contents[..at]).is_err(), "{at} bytes");
+            assert!(decode(path, &changed).is_err(), "byte {at}");
+            assert!(decode(path, &contents[..at]).is_err(), "{at} bytes");
         }
     }
 

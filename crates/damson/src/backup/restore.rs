@@ -13,6 +13,7 @@ use super::contents::CheckedScope;
 use super::error::RestoreError;
 use super::finished::Finished;
 use super::manifest::Manifest;
+use super::place::Place;
 use super::segment::RowRef;
 
 /// Makes a data directory from a backup. It must not exist, or be empty. The node that is started on it is a new one,
@@ -25,7 +26,7 @@ use super::segment::RowRef;
 /// # Errors
 /// [`RestoreError`]; nothing is at `data_dir` then that was not there before.
 pub fn restore(
-    from: impl AsRef<Path>,
+    from: impl Into<Place>,
     data_dir: impl AsRef<Path>,
     progress: &mut Progress<'_>,
 ) -> Result<(Manifest, Vec<CheckedScope>), RestoreError> {
@@ -33,7 +34,7 @@ pub fn restore(
     let place =
         std::path::absolute(data_dir).map_err(RestoreError::io("find the data directory", data_dir))?;
     check_place(&place)?;
-    let backup = Finished::open(from.as_ref())?;
+    let backup = Finished::open(from.into())?;
     // Read twice, once to check and once to write.
     let (mut done, of) = (0, backup.manifest.bytes() * 2);
     let mut advance = |bytes| {

@@ -9,6 +9,7 @@ use super::contents::{CheckedScope, Contents};
 use super::error::RestoreError;
 use super::finished::Finished;
 use super::manifest::Manifest;
+use super::place::Place;
 
 /// What was found in a data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,10 +105,10 @@ impl Verified {
 /// # Errors
 /// [`RestoreError`] with the first that is wrong.
 pub fn verify_backup(
-    path: impl AsRef<Path>,
+    place: impl Into<Place>,
     progress: &mut Progress<'_>,
 ) -> Result<(Manifest, Vec<CheckedScope>), RestoreError> {
-    let backup = Finished::open(path.as_ref())?;
+    let backup = Finished::open(place.into())?;
     let (mut done, of) = (0, backup.manifest.bytes());
     let scopes = backup.check(&mut |bytes| {
         done += bytes;
