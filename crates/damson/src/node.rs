@@ -137,10 +137,9 @@ impl Node {
     pub async fn forgotten(&self) {
         let mut events = self.events();
         while self.readiness() != Readiness::Forgotten {
-            match events.recv().await {
-                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-                // A missed event is no harm: readiness is asked again.
-                _ => {}
+            // A missed event is no harm: readiness is asked again.
+            if let Err(broadcast::error::RecvError::Closed) = events.recv().await {
+                std::future::pending().await
             }
         }
     }

@@ -147,7 +147,7 @@ fn a_database_takes_the_place_of_a_damaged_one_whenever_the_process_is_killed() 
     let dir = DataDir::open(disk.path()).unwrap();
     let held = |dir: &DataDir| load(&mut FjallStore::open(dir).unwrap()).0;
 
-    let many: Vec<Row> = (0..10_000_u32).map(|n| set(Table::Removals, &n.to_be_bytes(), b"r")).collect();
+    let many: Vec<Row> = (0..10_000_u32).map(|n| set(Table::Removals, n.to_be_bytes(), b"r")).collect();
     let rows = [&many[..], &[row(b"left")]].concat();
     let (mut store, aside) = FjallStore::replace(&dir, &rows).unwrap();
     assert_eq!((load(&mut store).0.len(), aside), (10_001, path("damaged-1")));

@@ -201,7 +201,9 @@ impl Driver {
         let written = state.node.write(scope, self.clock.now(), &mut effects, guarded);
         self.carry_out(&mut state, effects);
         drop(state);
-        panic.into_iter().for_each(|payload| resume_unwind(payload));
+        if let Some(payload) = panic {
+            resume_unwind(payload);
+        }
         written
     }
 
