@@ -35,8 +35,11 @@ pub fn cluster(args: &SimCluster) -> anyhow::Result<ExitCode> {
     let mut all = Report::default();
     for seed in from..=to {
         let nodes = usize::try_from(args.nodes).expect("a number of nodes");
-        let options =
-            ClusterOptions { nodes, minutes: args.minutes, seed, break_rule, ..ClusterOptions::default() };
+        let defaults = ClusterOptions::default();
+        // Once a broken rule shows, more of the same tells nothing.
+        let violations_max = break_rule.map(|_| defaults.texts_max as u64);
+        let minutes = args.minutes;
+        let options = ClusterOptions { nodes, minutes, seed, break_rule, violations_max, ..defaults };
         let mut shown = Shown::new(seed);
         let report = match &mut dump {
             Some(dump) => damson_sim::run_cluster_dumping(&options, &mut |p| shown.show(p), dump),
