@@ -1,5 +1,6 @@
 //! `damson bench`: the engine, memory, anti-entropy, a cluster and the disk, measured.
 
+mod allocator;
 mod clocks;
 mod cluster;
 mod durable;
@@ -18,7 +19,7 @@ pub fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Engine(args) => engine::run(args),
         BenchCommand::Memory(args) => entries::run(args),
-        BenchCommand::Sync(args) => sync::run(args),
+        BenchCommand::Sync(args) => allocator::in_a_process_that_keeps_memory(|| sync::run(args)),
         BenchCommand::Cluster(args) => cluster::run(args),
         BenchCommand::Recovery(args) => recovery::run(args),
         BenchCommand::Durable(args) => durable::run(args),
