@@ -83,11 +83,27 @@ pub enum StoreError {
         source: Box<dyn Error + Send + Sync>,
     },
 
+    /// What the database does by itself, merging its files, has failed, for a reason that it keeps to itself. Every write and
+    /// flush before did what it said; this one did nothing. The store is poisoned.
+    #[error("the database {} has failed in the background", path.display())]
+    Background {
+        /// The database folder.
+        path: PathBuf,
+    },
+
     /// An earlier write failed. Nothing was written, and nothing will be until the store is opened again.
     #[error("the store stopped after a failed write: {first}")]
     Poisoned {
         /// The message of the error that poisoned the store.
         first: String,
+    },
+
+    /// The database had to be opened anew since the snapshot was taken, because a disk was full. Nothing is damaged; take
+    /// another snapshot.
+    #[error("the snapshot of {} has ended: the database had to be opened anew", path.display())]
+    SnapshotEnded {
+        /// The database folder.
+        path: PathBuf,
     },
 
     /// A row or mark is outside its limit. Nothing was written and the store goes on.

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Bound;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use damson_core::persist::{Row, Table};
@@ -46,7 +46,10 @@ pub struct FjallStore {
     rows: Option<Rows>,
     mark: MarkFile,
     journal_bytes_cut: u64,
+    journal_bytes_lost: u64,
     health: Health,
+    /// What readers elsewhere hold of the database.
+    instants: Vec<Weak<Mutex<Option<Instant>>>>,
     folder: PathBuf,
     // Last, so that the directory is given up after the database is closed.
     claim: Arc<DatabaseClaim>,
@@ -99,7 +102,17 @@ impl FjallStore {
     fn open_at(folder: PathBuf, claim: Arc<DatabaseClaim>) -> Result<Self, StoreError> {
         let mark = MarkFile::read(folder.join("clean-stop"))?;
         let (rows, journal_bytes_cut) = open_rows(&folder)?;
-        Ok(Self { rows: Some(rows), mark, journal_bytes_cut, health: Health::default(), folder, claim })
+        let journal_bytes_lost = lost(&folder, mark.is_left(), journal_bytes_cut)?;
+        Ok(Self {
+            rows: Some(rows),
+            mark,
+            journal_bytes_cut,
+            journal_bytes_lost,
+            health: Health::default(),
+            instants: Vec::new(),
+            folder,
+            claim,
+        })
     }
 
     /// Hands the rows to the database as one batch.
@@ -124,7 +137,11 @@ impl FjallStore {
     }
 
     fn write_failed(&self, error: fjall::Error) -> StoreError {
-        StoreError::Write { path: self.folder.clone(), source: Box::new(error) }
+        let path = self.folder.clone();
+        match error {
+            fjall::Error::Poisoned => StoreError::Background { path },
+            error => StoreError::Write { path, source: Box::new(error) },
+        }
     }
 }
 
@@ -146,6 +163,7 @@ impl Store for FjallStore {
     fn load(&mut self, visit: &mut Visit<'_>) -> Result<LoadReport, StoreError> {
         let mut report = LoadReport {
             journal_bytes_cut: self.journal_bytes_cut,
+            journal_bytes_lost: self.journal_bytes_lost,
             mark_damaged: self.mark.is_damaged(),
             ..LoadReport::default()
         };
@@ -188,6 +206,10 @@ impl Store for FjallStore {
 
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.rows = None;
+        // The database cannot be opened again while anybody has it.
+        for held in self.instants.drain(..).filter_map(|held| held.upgrade()) {
+            drop(lock(&held).take());
+        }
         let (rows, _) = open_rows(&self.folder)?;
         self.rows = Some(rows);
         self.health = Health::default();
@@ -197,19 +219,22 @@ impl Store for FjallStore {
     fn snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
         self.flush()?;
         let rows = self.rows()?.clone();
-        Ok(Box::new(FjallSnapshot {
-            instant: rows.database.snapshot(),
-            rows,
-            folder: self.folder.clone(),
-            _claim: self.claim.clone(),
-        }))
+        let held = Arc::new(Mutex::new(Some(Instant { as_of: rows.database.snapshot(), rows })));
+        self.instants.retain(|held| held.strong_count() > 0);
+        self.instants.push(Arc::downgrade(&held));
+        Ok(Box::new(FjallSnapshot { held, folder: self.folder.clone(), _claim: self.claim.clone() }))
     }
 }
 
 /// The database as it was at an instant.
-struct FjallSnapshot {
-    instant: fjall::Snapshot,
+struct Instant {
+    as_of: fjall::Snapshot,
     rows: Rows,
+}
+
+/// One who reads it, until the store has to open the database again.
+struct FjallSnapshot {
+    held: Arc<Mutex<Option<Instant>>>,
     folder: PathBuf,
     // Last, as in the store.
     _claim: Arc<DatabaseClaim>,
@@ -217,11 +242,14 @@ struct FjallSnapshot {
 
 impl Snapshot for FjallSnapshot {
     fn rows(&self, after: Option<Position<'_>>, visit: &mut VisitSome<'_>) -> Result<(), StoreError> {
+        let held = lock(&self.held);
+        let ended = || StoreError::SnapshotEnded { path: self.folder.clone() };
+        let Instant { as_of, rows: all } = held.as_ref().ok_or_else(ended)?;
         let first = after.map_or(Table::ALL[0], |(table, _)| table);
         for table in Table::ALL.into_iter().filter(|table| *table >= first) {
             let behind = after.filter(|(at, _)| *at == table).map(|(_, key)| key);
             let bounds = (behind.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-            let mut rows = self.instant.range::<&[u8], _>(&self.rows.tables[table as usize], bounds);
+            let mut rows = as_of.range::<&[u8], _>(&all.tables[table as usize], bounds);
             let mut next = || rows.next().map(Guard::into_inner).transpose();
             while let Some((key, sealed)) = reading(&self.folder, &mut next)? {
                 let row = seal::unseal(table, &key, &sealed);
@@ -233,6 +261,11 @@ impl Snapshot for FjallSnapshot {
         }
         Ok(())
     }
+}
+
+/// What a reader holds, whether or not one has panicked with it: it is only read.
+fn lock(held: &Mutex<Option<Instant>>) -> std::sync::MutexGuard<'_, Option<Instant>> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How far the journal has to get.
@@ -292,6 +325,20 @@ fn open_rows(folder: &Path) -> Result<(Rows, u64), StoreError> {
     let tables = reading(folder, || open_tables(&database))?;
     let bytes_cut = tails.bytes_cut().map_err(StoreError::io("read the journal in", &rows))?;
     Ok((Rows { tables, database }, bytes_cut))
+}
+
+/// What was cut off a journal behind which nothing was being written. It is noted, because the next opening finds nothing to cut.
+fn lost(folder: &Path, stopped_cleanly: bool, cut: u64) -> Result<u64, StoreError> {
+    let note = folder.join("journal-cut");
+    if stopped_cleanly && cut > 0 {
+        durable_file::write(&note, format!("{cut}\n").as_bytes())?;
+        return Ok(cut);
+    }
+    match fs::read_to_string(&note) {
+        Ok(bytes) => Ok(bytes.trim().parse().unwrap_or(1)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(StoreError::io("read", &note)(error)),
+    }
 }
 
 fn open_database(rows: &Path) -> fjall::Result<Database> {

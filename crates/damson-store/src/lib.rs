@@ -25,6 +25,7 @@
 //! <dir>/format                "damson-store <version>\n"
 //! <dir>/database/rows/        the fjall database: one keyspace for each table, one journal
 //! <dir>/database/clean-stop   the mark of a clean stop, only while the node is down
+//! <dir>/database/journal-cut  bytes that a clean stop had written and an open could not read
 //! <dir>/damaged-<n>/          databases that were set aside, with their marks
 //! <dir>/forgotten-<n>/        databases of a member that was forgotten and began again
 //! <dir>/database.new/         a database whose creation was cut short; removed by the next open

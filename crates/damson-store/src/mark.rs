@@ -47,6 +47,11 @@ impl MarkFile {
         Ok(Self { path, state })
     }
 
+    /// There is a mark.
+    pub(crate) fn is_left(&self) -> bool {
+        matches!(self.state, State::Left(_))
+    }
+
     /// There is a file, but not a mark that can be believed.
     pub(crate) fn is_damaged(&self) -> bool {
         matches!(self.state, State::Damaged)

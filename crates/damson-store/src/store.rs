@@ -76,7 +76,8 @@ pub trait Store: Send {
     fn is_full(&self) -> bool;
 
     /// Opens the store once more after a failure: a life goes on, so that no mark is read. What was committed since the last
-    /// flush may be gone, and the batch that failed may be there or not: both have to be committed again.
+    /// flush may be gone, and the batch that failed may be there or not: both have to be committed again. Snapshots end, once
+    /// the part that is being read is read.
     ///
     /// # Errors
     ///
@@ -105,13 +106,23 @@ pub struct LoadReport {
     pub first_damaged: Option<(Table, Bytes)>,
     /// Bytes of the journal that were cut off when the store was opened, because no whole batch followed. After a
     /// crash this is the torn end of a batch that was never acknowledged, or of unflushed ones after a power failure.
-    /// After a clean stop it can only be damage.
     pub journal_bytes_cut: u64,
+    /// Bytes that were cut off although the stop before was a clean one, now or at an earlier opening of this database.
+    pub journal_bytes_lost: u64,
     /// A mark of a clean stop is there, but its checksum does not match. It is removed as a good one is.
     pub mark_damaged: bool,
 }
 
 impl LoadReport {
+    /// What of the journal cannot have been cut off by a crash, because there was none.
+    #[must_use]
+    pub fn lost_of_the_journal(&self) -> Option<String> {
+        let bytes = self.journal_bytes_lost;
+        (bytes > 0).then(|| {
+            format!("{bytes} bytes at the end of the journal make up no whole batch, although the last stop was clean")
+        })
+    }
+
     /// Counts one row, and shows it to `visit` unless it is damaged (`None`).
     pub(crate) fn visit(&mut self, table: Table, key: &[u8], value: Option<&[u8]>, visit: &mut Visit<'_>) {
         match value {

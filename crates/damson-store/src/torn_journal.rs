@@ -13,9 +13,13 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use damson_core::persist::Table;
 use xxhash_rust::xxh3::xxh3_64;
+
+use crate::seal;
 
 const START_BYTES: usize = 13;
 const END_BYTES: usize = 13;
@@ -29,7 +33,8 @@ const SECTOR_BYTES: usize = 512;
 /// Says whether it did.
 ///
 /// That is so when no whole batch follows, or when a sector of it was never written: of a batch that is damaged in
-/// another way, with whole ones behind it, all that follows was acknowledged and must not vanish without a word.
+/// another way, with whole ones behind it, all that follows was acknowledged and must not vanish without a word. Zeros in a row
+/// whose seal holds were written.
 pub(crate) fn cut(folder: &Path) -> io::Result<bool> {
     let Some(path) = newest(folder)? else { return Ok(false) };
     let journal = fs::read(&path)?;
@@ -63,11 +68,32 @@ fn torn_at(journal: &[u8]) -> Option<usize> {
     torn.then_some(at)
 }
 
-/// Is a sector between these all zeros?
+/// Is a sector of the broken batch between these all zeros, and not a part of a row that says so?
 fn lacks_a_sector(journal: &[u8], from: usize, to: usize) -> bool {
-    let first = from.next_multiple_of(SECTOR_BYTES);
-    let between = journal.get(first..to).unwrap_or_default();
-    between.chunks_exact(SECTOR_BYTES).any(|sector| sector.iter().all(|byte| *byte == 0))
+    let sound = sound_rows(journal, from);
+    let sectors = (from.next_multiple_of(SECTOR_BYTES)..to).step_by(SECTOR_BYTES);
+    sectors.map(|at| at..at + SECTOR_BYTES).filter(|sector| sector.end <= to).any(|sector| {
+        let is_sound = sound.iter().any(|row| row.start <= sector.start && sector.end <= row.end);
+        !is_sound && journal[sector].iter().all(|byte| *byte == 0)
+    })
+}
+
+/// Where the rows lie whose seals hold, as far as the items of a batch can be told apart.
+fn sound_rows(journal: &[u8], batch: usize) -> Vec<Range<usize>> {
+    let (mut rows, mut at) = (Vec::new(), batch + START_BYTES);
+    while let Some(end) = after_item(journal, at).filter(|end| *end <= journal.len()) {
+        if journal[at] == 2 && is_sound(&journal[at..end]) {
+            rows.push(at..end);
+        }
+        at = end;
+    }
+    rows
+}
+
+fn is_sound(item: &[u8]) -> bool {
+    let key = usize::from(u16::from_le_bytes([item[11], item[12]]));
+    let (key, sealed) = item[ITEM_BYTES..].split_at(key);
+    Table::ALL.into_iter().any(|table| seal::unseal(table, key, sealed).is_some())
 }
 
 /// Where the batch that begins here ends, if it is whole.
@@ -106,11 +132,19 @@ mod tests {
     use super::*;
 
     fn batch(value: &[u8]) -> Vec<u8> {
+        batch_of(&[value])
+    }
+
+    fn batch_of(values: &[&[u8]]) -> Vec<u8> {
+        let items = values.iter().map(|value| item(value)).collect::<Vec<_>>().concat();
+        let start = [&[1], &(values.len() as u32).to_le_bytes()[..], &9_u64.to_le_bytes()].concat();
+        let end = [&[3], &xxh3_64(&items).to_le_bytes()[..], TRAILER].concat();
+        [start, items, end].concat()
+    }
+
+    fn item(value: &[u8]) -> Vec<u8> {
         let lengths = [&1_u16.to_le_bytes()[..], &(value.len() as u32).to_le_bytes().repeat(2)].concat();
-        let item = [&[2, 0, 0], &7_u64.to_le_bytes()[..], &lengths, b"k", value].concat();
-        let start = [&[1], &1_u32.to_le_bytes()[..], &9_u64.to_le_bytes()].concat();
-        let end = [&[3], &xxh3_64(&item).to_le_bytes()[..], TRAILER].concat();
-        [start, item, end].concat()
+        [&[2, 0, 0], &7_u64.to_le_bytes()[..], &lengths, b"k", value].concat()
     }
 
     #[test]
@@ -143,6 +177,18 @@ mod tests {
         large[SECTOR_BYTES..3 * SECTOR_BYTES].fill(0);
         let journal = [&first[..], &large, &batch(b"b")].concat();
         assert_eq!(torn_at(&journal), Some(first.len()), "two sectors were not written");
+    }
+
+    #[test]
+    fn zeros_in_a_row_whose_seal_holds_were_written() {
+        let zeros = seal::seal(Table::Cells, b"k", &[0; 4_000]);
+        let mut two = batch_of(&[&zeros, &[7; 100]]);
+        let at = two.len() - 50;
+        two[at] ^= 1;
+        let journal = |two: &[u8]| [&batch(b"a"), two, &batch(b"b")].concat();
+        assert_eq!(torn_at(&journal(&two)), None, "another row is damaged");
+        two[START_BYTES + ITEM_BYTES + 5] ^= 1;
+        assert_eq!(torn_at(&journal(&two)), Some(batch(b"a").len()), "its own seal is broken");
     }
 
     #[test]

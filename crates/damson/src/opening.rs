@@ -181,7 +181,9 @@ fn note_damage(boot: &mut Boot, report: &LoadReport) {
         let all = report.rows + report.damaged;
         boot.damaged(format!("{} of {all} rows fail their checksum, the first is {place}", report.damaged));
     }
-    if report.journal_bytes_cut > 0 {
+    if let Some(lost) = report.lost_of_the_journal() {
+        boot.damaged(lost);
+    } else if report.journal_bytes_cut > 0 {
         tracing::warn!(bytes = report.journal_bytes_cut, "a torn tail of the journal was cut");
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use damson::backup::verify_data_dir;
 use damson::{Node, NodeBuilder, StartError, Sync};
 use damson_core::persist::{Row, Table};
 use damson_store::{DataDir, Durability, FjallStore, Store};
@@ -118,4 +119,29 @@ async fn a_damaged_node_takes_everything_from_others_and_deletes_nothing_there()
     assert_eq!(value(&other, "lost"), Some("value".into()));
     assert_eq!(other.scope("app").unwrap().counter("counted").get(), 5);
     assert!(dir.path().join("damaged-1").exists());
+}
+
+/// A crash leaves a torn end of the journal behind; a clean stop does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_was_cut_after_a_clean_stop_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(solo(dir.path())).await;
+    let journal = dir.path().join("database/rows/0.jnl");
+    eventually(|| DataDir::open(dir.path()).ok()).await;
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes.truncate(used - 10);
+    std::fs::write(&journal, bytes).unwrap();
+    for _ in 0..2 {
+        let error = solo(dir.path()).start().await.err().expect("it is damaged").to_string();
+        assert!(error.contains("no whole batch, although the last stop was clean"), "{error}");
+    }
+    let found = verify_data_dir(dir.path()).unwrap().damage.expect("it is still damaged");
+    assert!(found.contains("although the last stop was clean"), "{found}");
+    let node = solo(dir.path()).accept_loss(true).start().await.unwrap();
+    assert_eq!(value(&node, "kept"), Some("value".into()));
+    node.stop().await.unwrap();
+    drop(node);
+    let node = eventually_starts(dir.path()).await;
+    assert_eq!(value(&node, "kept"), Some("value".into()), "it is told once only");
 }

@@ -64,6 +64,10 @@ pub(super) async fn segment(
     });
     match read.await {
         Ok(Ok((checksum, segment))) => answer(segment, &checksum, turn),
+        Ok(Err(error @ BackupError::Ended)) => {
+            front.backups.end(&id);
+            problem(StatusCode::NOT_FOUND, "no_such_backup", &error.to_string())
+        }
         Ok(Err(error)) => refused(&error),
         Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", "reading the segment has failed"),
     }

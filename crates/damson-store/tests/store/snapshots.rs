@@ -121,3 +121,18 @@ fn a_snapshot_keeps_the_directory_owned() {
     drop(snapshot);
     disk.open();
 }
+
+#[test]
+fn a_store_that_has_to_open_its_database_again_does_so_beside_a_snapshot_which_ends() {
+    let mut disk = Directory::new();
+    let mut store = disk.open();
+    store.commit(&one_of_each_table(), Durability::Flushed).unwrap();
+    let (old, reader) = (store.snapshot().unwrap(), store.snapshot().unwrap());
+    store.reopen().unwrap();
+    for snapshot in [old, reader] {
+        let ended = snapshot.rows(None, &mut |_, _, _| ControlFlow::Continue(())).unwrap_err();
+        assert!(matches!(ended, StoreError::SnapshotEnded { .. }), "{ended}");
+    }
+    let fresh = store.snapshot().unwrap();
+    assert_eq!(read(&*fresh, None, usize::MAX), one_of_each_table());
+}

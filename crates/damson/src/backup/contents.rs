@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use damson_core::crdt::{Actor, Digest, Life, NodeId, Rules};
+use damson_core::crdt::{Actor, Digest, Life, Limits, NodeId, Rules};
 use damson_core::persist::{LIFE_KEY, Table};
 use damson_core::replica::{LoadError, Loader, Replica, ReplicaConfig, scope_of_row};
 use damson_core::scope::ScopeName;
+use damson_store::{ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX};
 
 /// What was found of a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +33,22 @@ impl Default for Contents {
     fn default() -> Self {
         // Nobody writes, so it does not matter as whom.
         let nobody = Actor::new(NodeId([0; 16]), Life(0));
-        let loader = Loader::new(nobody, ReplicaConfig::default(), Rules::default());
+        let config = ReplicaConfig { limits: limits(), ..ReplicaConfig::default() };
+        let loader = Loader::new(nobody, config, Rules::default());
         Self { loader, cells: BTreeMap::new() }
+    }
+}
+
+/// All that a row can hold. Which limits the node had that wrote it is not known here, and the next start looks at its own.
+fn limits() -> Limits {
+    Limits {
+        key_bytes_max: ROW_KEY_BYTES_MAX,
+        value_bytes_max: ROW_VALUE_BYTES_MAX,
+        element_bytes_max: ROW_KEY_BYTES_MAX,
+        depth_max: ROW_KEY_BYTES_MAX,
+        ranges_max: ROW_VALUE_BYTES_MAX,
+        actors_max: ROW_VALUE_BYTES_MAX,
+        ..Limits::default()
     }
 }
 

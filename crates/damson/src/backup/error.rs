@@ -26,6 +26,9 @@ pub enum BackupError {
     /// Rows could not be read, or a file not written. What was copied before is sound.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The disk was full meanwhile, and the snapshot ended when there was room again. What was copied can be thrown away.
+    #[error("the snapshot has ended, because the node had to open its database anew: begin again")]
+    Ended,
     /// Segments come in their order: this one is not known before those in front of it were asked for.
     #[error("segment {number} was asked for before segment {next}")]
     TooEarly {

@@ -42,7 +42,8 @@ impl Backup {
     /// meanwhile.
     ///
     /// # Errors
-    /// [`BackupError::TooEarly`], or [`BackupError::Store`] when a row is damaged: a backup with a hole would be none.
+    /// [`BackupError::TooEarly`], [`BackupError::Ended`], or [`BackupError::Store`] when a row is damaged: a backup with a hole would
+    /// be none.
     pub fn segment(&self, number: u32) -> Result<Segment, BackupError> {
         let known = self.starts.lock().get(number as usize).cloned();
         let Some(start) = known else {
@@ -62,7 +63,7 @@ impl Backup {
     fn fill(&self, after: Option<(Table, &[u8])>) -> Result<(Segment, Option<(Table, Bytes)>), BackupError> {
         let (mut filling, mut end, mut is_last) = (Filling::new(), None, true);
         let mut unknown = None;
-        self.snapshot.rows(after, &mut |table, key, value| {
+        let read = self.snapshot.rows(after, &mut |table, key, value| {
             match self.is_shared(table, key) {
                 Some(false) => return ControlFlow::Continue(()),
                 Some(true) => {}
@@ -77,6 +78,10 @@ impl Backup {
             }
             end = Some((table, Bytes::copy_from_slice(key)));
             ControlFlow::Continue(())
+        });
+        read.map_err(|error| match error {
+            StoreError::SnapshotEnded { .. } => BackupError::Ended,
+            error => error.into(),
         })?;
         match unknown {
             Some(error) => Err(error.into()),

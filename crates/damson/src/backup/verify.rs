@@ -77,6 +77,7 @@ impl Verified {
     }
 
     fn of(report: LoadReport, contents: Contents, unsound: Option<String>) -> Self {
+        let lost = report.lost_of_the_journal();
         let first = report.first_damaged.map(|(table, key)| {
             let (damaged, all) = (report.damaged, report.rows + report.damaged);
             let key = key.escape_ascii();
@@ -84,7 +85,7 @@ impl Verified {
                 "{damaged} of {all} rows fail their checksum, the first in table {table:?} with key {key}"
             )
         });
-        let mut damage = first.or(unsound);
+        let mut damage = first.or(lost).or(unsound);
         let scopes = contents.finish().unwrap_or_else(|error| {
             damage.get_or_insert(error.to_string());
             Vec::new()

@@ -2,7 +2,8 @@
 //!
 //! Groups of rows are committed in the order of their tickets. Whatever has queued while one commit ran goes into the
 //! next (group commit). A failure poisons the store: nothing is acknowledged any more. If the disk was full, what may be lost
-//! is kept, and written once more as soon as there is room: until then writes are refused and reads go on.
+//! is kept, and written once more as soon as there is room: until then writes are refused and reads go on. So it is when the
+//! store's work in the background has failed, of which nobody can tell whether the disk was full for a moment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +43,8 @@ const UNFLUSHED_BYTES_MAX: u64 = 64 << 20;
 const UNSAVED_BYTES_MAX: u64 = 512 << 20;
 /// How often a full disk is looked at.
 pub(super) const HEAL_INTERVAL: Duration = Duration::from_secs(1);
+/// A failure of the database's background work is taken for a passing one this long after the last such.
+const BACKGROUND_PAUSE: Duration = Duration::from_secs(60);
 /// Rows that one commit takes at most, so that writers are acknowledged steadily.
 const COMMIT_BYTES_MAX: u64 = 8 << 20;
 
@@ -79,9 +82,11 @@ struct Worker {
     dirty: Option<Instant>,
     unsaved: Unsaved,
     full: Option<Full>,
+    /// When the store's work in the background failed last.
+    failed_behind: Option<Instant>,
 }
 
-/// The disk was full.
+/// The disk was full, or may have been.
 #[derive(Debug, Clone, Copy)]
 struct Full {
     /// Rows up to this ticket wait for room.
@@ -101,7 +106,18 @@ impl Disk {
         let (sender, done) = watch::channel(Done::default());
         let queued = Arc::new(AtomicU64::new(0));
         let (dirty, unsaved, full) = (None, Unsaved::default(), None);
-        let worker = Worker { store, interval, done: sender, queued: queued.clone(), dirty, unsaved, full };
+        let queued_there = queued.clone();
+        let failed_behind = None;
+        let worker = Worker {
+            store,
+            interval,
+            done: sender,
+            queued: queued_there,
+            dirty,
+            unsaved,
+            full,
+            failed_behind,
+        };
         std::thread::Builder::new().name("damson-disk".into()).spawn(move || worker.run(&queue))?;
         Ok(Self { jobs, done, queued, sync_of: Box::new(sync_of) })
     }
@@ -363,15 +379,25 @@ impl Worker {
 
     fn fail(&mut self, error: &StoreError, ticket: u64) {
         self.dirty = None;
+        let next_try = Instant::now() + HEAL_INTERVAL;
         if error.is_full() || self.store.is_full() {
             tracing::error!(%error, "the disk is full: writes are refused until there is room again, reads go on");
-            self.full = Some(Full { ticket, next_try: Instant::now() + HEAL_INTERVAL });
+            self.full = Some(Full { ticket, next_try });
+        } else if matches!(error, StoreError::Background { .. }) && self.may_pass() {
+            tracing::error!(%error, "the database has failed in the background: it is opened again, writes are refused until then");
+            self.full = Some(Full { ticket, next_try });
         } else {
             tracing::error!(%error, "storage has failed: nothing is acknowledged any more");
             self.unsaved.saved();
         }
         let heals = self.full.is_some();
         self.done.send_modify(|done| (done.failure, done.heals) = (Some(error.to_string()), heals));
+    }
+
+    /// May a failure of the background be a passing one, such as a disk that was full for a moment?
+    fn may_pass(&mut self) -> bool {
+        let before = self.failed_behind.replace(Instant::now());
+        before.is_none_or(|before| before.elapsed() > BACKGROUND_PAUSE)
     }
 
     /// Writes what may be lost once more, if there is room.

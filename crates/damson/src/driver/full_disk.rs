@@ -22,6 +22,8 @@ struct Platter {
     full: bool,
     broken: bool,
     poisoned: bool,
+    /// The database has failed in the background.
+    behind: bool,
 }
 
 #[derive(Clone, Default)]
@@ -29,6 +31,10 @@ struct Shared(Arc<Mutex<Platter>>);
 
 impl Platter {
     fn attempt(&mut self) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.behind) {
+            self.poisoned = true;
+            return Err(StoreError::Background { path: "database".into() });
+        }
         if self.poisoned || self.full || self.broken {
             self.poisoned = true;
             self.written = self.flushed.clone();
@@ -137,4 +143,22 @@ async fn a_disk_that_failed_otherwise_is_not_trusted_again() {
     put(&disk, 2, "b", Some("2"));
     assert!(disk.reached(Ticket(2)).await.is_err() && disk.failure().is_some());
     assert!(shared.0.lock().written.is_empty());
+}
+
+#[tokio::test]
+async fn a_database_that_fails_in_the_background_is_opened_again_and_not_again_and_again() {
+    let (disk, shared) = start();
+    put(&disk, 1, "a", Some("1"));
+    disk.reached(Ticket(1)).await.unwrap();
+    shared.0.lock().behind = true;
+    put(&disk, 2, "b", Some("2"));
+    disk.reached(Ticket(2)).await.unwrap_err();
+    let healed = tokio::time::timeout(Duration::from_secs(30), disk.reached_at_last(Ticket(2))).await;
+    healed.expect("it heals by itself").unwrap();
+    let keys: Vec<Bytes> = shared.0.lock().flushed.keys().cloned().collect();
+    assert_eq!(keys, ["a", "b"]);
+    shared.0.lock().behind = true;
+    put(&disk, 3, "c", Some("3"));
+    let error = disk.reached_at_last(Ticket(3)).await.unwrap_err();
+    assert!(error.contains("in the background"), "{error}");
 }
