@@ -38,10 +38,14 @@ mod driver;
 mod error;
 mod handles;
 pub mod identity;
+mod names;
 mod node;
 mod opening;
+mod presence;
+pub mod replica;
 mod scope;
 mod status;
+mod supervise;
 pub mod transport;
 mod tree;
 mod value;
@@ -50,13 +54,13 @@ mod watch;
 pub use ack::{Acknowledged, Acknowledging, Issued, ReadError, WriteId};
 pub use builder::NodeBuilder;
 pub use damson_core::broadcast::BroadcastCounters;
-pub use damson_core::crdt::{Actor, Digest, Key, Kind, Life, LimitError, Limits, NodeId};
+pub use damson_core::crdt::{Actor, Digest, Dot, Hlc, Key, Kind, Life, LimitError, Limits, NodeId};
 pub use damson_core::membership::{LivenessConfig, MemberState, OverlayCounters};
 pub use damson_core::node::{
     Ack, AckConfig, AckCounters, DialConfig, Event, MemoryConfig, Token, TokenError, WaitError, Waited,
 };
 pub use damson_core::replica::{
-    Behind, MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Tx, View, WriteError,
+    Behind, MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Stamp, Tx, View, WriteError,
 };
 pub use damson_core::scope::{ScopeName, ScopeNameError};
 pub use damson_core::sync::SyncConfig;

@@ -71,6 +71,11 @@ impl Node {
         self.roster.named_scopes().chain(here).cloned().collect()
     }
 
+    /// Does this node host the scope?
+    pub fn hosts(&self, scope: &ScopeName) -> bool {
+        self.scopes.hosts(scope)
+    }
+
     /// Those who host a scope and take part, ourselves included.
     pub(super) fn hosts_of(&self, scope: &ScopeName) -> Vec<NodeId> {
         self.other_hosts(scope).map(|member| member.id).chain([self.id]).collect()

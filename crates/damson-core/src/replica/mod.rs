@@ -36,7 +36,7 @@ use waiting::Waiting;
 
 pub use apply::Applied;
 pub use memory::{MemoryLevel, MemoryOf, MemoryUse};
-pub use read::{Scan, Slot, View};
+pub use read::{Scan, Slot, Stamp, View};
 pub use rows::{LoadError, Loader, place_of, scope_of_row};
 pub use transfer::{
     Answer, Begun, Chunk, Demand, Extent, Inbound, Last, Question, Request, Seen, Step, Summary, Symbols,

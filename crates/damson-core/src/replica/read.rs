@@ -1,7 +1,7 @@
 //! What a scope means to its users, at one wall time.
 
 use bytes::Bytes;
-use damson_crdt::{Actor, Cell, Key, Kind, Leaf, Path, PathRef, Payload, view};
+use damson_crdt::{Actor, Cell, Dot, Hlc, Key, Kind, Leaf, Path, PathRef, Payload, view};
 
 use super::Replica;
 use super::live::Entry;
@@ -20,6 +20,15 @@ pub struct Slot {
 pub struct View<'a> {
     replica: &'a Replica,
     wall_ms: u64,
+}
+
+/// Who wrote what is seen, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// The author's clock. Later ones win among concurrent writes.
+    pub hlc: Hlc,
+    /// The operation: its author, and its number there.
+    pub dot: Dot,
 }
 
 /// One step of a scan over keys.
@@ -78,6 +87,15 @@ impl<'a> View<'a> {
     /// The value of a last-writer-wins register.
     pub fn register(&self, slot: &Slot) -> Option<Bytes> {
         self.visible(slot, Kind::Register).and_then(|_| self.winning(slot, Leaf::Register))
+    }
+
+    /// The same, with who wrote it.
+    pub fn stamped(&self, slot: &Slot) -> Option<(Bytes, Stamp)> {
+        self.visible(slot, Kind::Register)?;
+        let cell = self.replica.live.cell(&slot.cell(Leaf::Register))?;
+        let winner = self.replica.live.ties().winner(cell)?;
+        let Payload::Value { bytes, .. } = &winner.payload else { return None };
+        Some((bytes.clone(), Stamp { hlc: winner.hlc, dot: winner.dot }))
     }
 
     /// The value of a Redis string: the base plus the counters; the base alone when it is no number.

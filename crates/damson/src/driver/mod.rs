@@ -43,6 +43,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
 use crate::clock::OsClock;
+use crate::names::Names;
 use crate::transport::{Idle, LinkSender, SendError, Transport};
 use crate::watch::Watchers;
 
@@ -60,6 +61,7 @@ pub(crate) struct Driver {
     disk: Disk,
     transport: Arc<dyn Transport>,
     watchers: Watchers,
+    names: Names,
     events: broadcast::Sender<Event>,
     /// The deadline is sooner than the timer.
     moved: Notify,
@@ -117,6 +119,7 @@ impl Driver {
             disk,
             transport,
             watchers: Watchers::default(),
+            names: Names::default(),
             events: broadcast::Sender::new(EVENTS_MAX),
             moved: Notify::new(),
             idle: Arc::default(),
@@ -139,6 +142,11 @@ impl Driver {
 
     pub fn watchers(&self) -> &Watchers {
         &self.watchers
+    }
+
+    /// The names of instances that run here.
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     pub fn events(&self) -> broadcast::Receiver<Event> {

@@ -1,0 +1,167 @@
+//! Tells an implementation what changes: one task for each instance.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use damson_core::crdt::{Key, NodeId};
+use damson_core::replica::Slot;
+use tokio::sync::{Notify, watch};
+
+use super::instance::Validator;
+use super::{Delta, Entry, Replica, ReplicaCounters};
+use crate::names::Claim;
+use crate::presence::Presence;
+use crate::scope::Scope;
+use crate::supervise::{Failed, Worker};
+use crate::watch::{Following, Noted};
+
+/// Entries that are told at once.
+const DELTA_MAX: usize = 1_024;
+
+/// What was told, and what is asked for.
+#[derive(Default)]
+pub(super) struct Tellings {
+    told: AtomicU64,
+    refused: AtomicU64,
+    refused_by_panic: AtomicU64,
+    foreign: AtomicU64,
+    started_over: AtomicU64,
+    removed_nodes: AtomicU64,
+    again: Notify,
+}
+
+pub(super) struct Telling<R> {
+    scope: Scope,
+    worker: Arc<Worker<R>>,
+    validator: Option<Validator>,
+    tellings: Arc<Tellings>,
+    following: Following,
+    presence: Presence,
+    /// The name is free again when this has ended.
+    _claim: Claim,
+}
+
+/// It was stopped, or nobody holds the instance any more.
+async fn end(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+impl Tellings {
+    pub fn counters(&self) -> ReplicaCounters {
+        ReplicaCounters {
+            told: self.told.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            refused_by_panic: self.refused_by_panic.load(Relaxed),
+            foreign: self.foreign.load(Relaxed),
+            started_over: self.started_over.load(Relaxed),
+            removed_nodes: self.removed_nodes.load(Relaxed),
+            panics: 0,
+        }
+    }
+
+    /// The implementation was made anew while a caller had it.
+    pub fn start_over(&self) {
+        self.again.notify_one();
+    }
+}
+
+impl<R: Replica> Telling<R> {
+    pub fn new(
+        scope: Scope,
+        worker: Arc<Worker<R>>,
+        validator: Option<Validator>,
+        tellings: Arc<Tellings>,
+        claim: Claim,
+    ) -> Self {
+        let driver = scope.driver().clone();
+        let following = Following::open(driver.clone(), scope.name().clone(), Key::new());
+        let presence = Presence::new(&driver);
+        Self { scope, worker, validator, tellings, following, presence, _claim: claim }
+    }
+
+    /// Until the instance or the node is stopped, or the implementation is given up.
+    pub async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        loop {
+            let told = tokio::select! {
+                () = end(&mut stopped) => return,
+                () = self.tellings.again.notified() => Err(Failed::Panicked),
+                noted = self.following.next(DELTA_MAX) => match noted {
+                    None => return,
+                    Some(Noted::All) => self.tell_all().await,
+                    Some(Noted::Keys(keys)) => self.tell(false, self.look(keys)).await,
+                },
+                moved = self.presence.moved() => self.tell_gone(moved.went).await,
+            };
+            match told {
+                Ok(()) => {}
+                Err(Failed::Panicked) => self.following.start_over(),
+                Err(Failed::Gone) => {
+                    tracing::error!(name = %self.scope.name(), "an implementation has panicked too often and is given up");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Everything, in parts. What changes meanwhile is noted and comes behind.
+    async fn tell_all(&self) -> Result<(), Failed> {
+        self.tellings.started_over.fetch_add(1, Relaxed);
+        let (mut cursor, mut first) = (Some(0), true);
+        while let Some(from) = cursor {
+            let scan = self.scope.read(|view| view.scan(from, DELTA_MAX));
+            cursor = scan.next;
+            let entries = self.look(scan.keys.into_iter().map(|(key, _)| key).collect());
+            self.tell(std::mem::take(&mut first), entries).await?;
+        }
+        Ok(())
+    }
+
+    /// What is so of these keys now.
+    fn look(&self, keys: Vec<Key>) -> Vec<Entry> {
+        let mut foreign = 0;
+        let entries = self.scope.read(|view| {
+            let look = |key: Key| {
+                let slot = Slot::key(key);
+                let value = view.stamped(&slot);
+                if value.is_none() && view.kind(&slot).is_some() {
+                    foreign += 1;
+                    return None;
+                }
+                Some(Entry { key: slot.key, value })
+            };
+            keys.into_iter().filter_map(look).collect()
+        });
+        self.tellings.foreign.fetch_add(foreign, Relaxed);
+        entries
+    }
+
+    async fn tell(&self, starts_over: bool, mut entries: Vec<Entry>) -> Result<(), Failed> {
+        entries.retain(|entry| self.is_shown(entry));
+        if entries.is_empty() && !starts_over {
+            return Ok(());
+        }
+        self.tellings.told.fetch_add(entries.len() as u64, Relaxed);
+        let (name, delta) = (self.scope.name().clone(), Delta { starts_over, entries });
+        self.worker.run(move |replica| replica.merge_delta(&name, &delta)).await
+    }
+
+    fn is_shown(&self, entry: &Entry) -> bool {
+        let (Some(validator), Some((value, _))) = (&self.validator, &entry.value) else { return true };
+        match catch_unwind(AssertUnwindSafe(|| validator(&entry.key, value))) {
+            Ok(true) => return true,
+            Ok(false) => self.tellings.refused.fetch_add(1, Relaxed),
+            Err(_) => self.tellings.refused_by_panic.fetch_add(1, Relaxed),
+        };
+        false
+    }
+
+    async fn tell_gone(&self, gone: Vec<NodeId>) -> Result<(), Failed> {
+        for node in gone {
+            self.tellings.removed_nodes.fetch_add(1, Relaxed);
+            let name = self.scope.name().clone();
+            self.worker.run(move |replica| replica.remove_node(&name, node)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,6 @@
+//! What the systems that Damson unites promise their users, each through the public API and on three nodes or more.
+//! `docs/contracts.md` names these tests.
+
+mod cluster;
+mod replicas;
+mod wire;

@@ -1,0 +1,251 @@
+//! Custom replicas.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use damson::replica::{Delta, Instance, InstanceError, Replica};
+use damson::{Node, NodeId, ScopeName};
+
+use crate::cluster::{join, start, until};
+
+/// What an implementation was told, by the names it serves.
+#[derive(Default, Clone)]
+struct Board(Arc<Mutex<Told>>);
+
+#[derive(Default)]
+struct Told {
+    entries: BTreeMap<String, BTreeMap<Bytes, Bytes>>,
+    gone: Vec<NodeId>,
+    started_over: usize,
+}
+
+/// Keeps a projection of what it is told, outside of itself, so that tests can look at it.
+struct Projection(Board);
+
+impl Replica for Projection {
+    fn merge_delta(&mut self, name: &ScopeName, delta: &Delta) {
+        let mut told = self.0.0.lock().unwrap();
+        told.started_over += usize::from(delta.starts_over());
+        let of = told.entries.entry(name.to_string()).or_default();
+        if delta.starts_over() {
+            of.clear();
+        }
+        for entry in delta.entries() {
+            match &entry.value {
+                Some((value, _)) => _ = of.insert(entry.key.clone(), value.clone()),
+                None => _ = of.remove(&entry.key),
+            }
+        }
+    }
+
+    fn remove_node(&mut self, _: &ScopeName, node: NodeId) {
+        self.0.0.lock().unwrap().gone.push(node);
+    }
+}
+
+impl Board {
+    fn on(&self, node: &Node, name: &str) -> Instance<Projection> {
+        let board = self.clone();
+        node.replica(name, move || Projection(board.clone())).start().unwrap()
+    }
+
+    fn of(&self, name: &str) -> BTreeMap<Bytes, Bytes> {
+        self.0.lock().unwrap().entries.get(name).cloned().unwrap_or_default()
+    }
+
+    fn is(&self, name: &str, wanted: &[(&'static str, &'static str)]) -> bool {
+        self.of(name) == wanted.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_node_is_told_what_is_added_and_removed_anywhere_under_the_name_of_the_instance() {
+    let nodes = start(3).await;
+    let boards: Vec<Board> = nodes.iter().map(|_| Board::default()).collect();
+    let of = |name: &str| nodes.iter().zip(&boards).map(|(n, b)| b.on(n, name)).collect::<Vec<_>>();
+    let (prices, stock) = (of("prices"), of("stock"));
+    prices[0].add("plum", "3").await.unwrap();
+    prices[1].add("fig", "5").await.unwrap();
+    stock[2].add("plum", "17").await.unwrap();
+    let all = |name: &str, wanted: &[(&'static str, &'static str)]| boards.iter().all(|b| b.is(name, wanted));
+    until("all are told", || {
+        all("prices", &[("plum", "3"), ("fig", "5")]) && all("stock", &[("plum", "17")])
+    })
+    .await;
+    assert!(prices[2].remove("plum").await.unwrap());
+    prices[0].add("fig", "6").await.unwrap();
+    until("the removal is told", || all("prices", &[("fig", "6")])).await;
+    assert!(all("stock", &[("plum", "17")]), "another name is another state");
+    let (value, stamp) = prices[1].get("fig").value.unwrap();
+    assert_eq!((value, stamp.dot.actor.node), (Bytes::from("6"), nodes[0].id()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_starts_late_is_told_everything_without_asking() {
+    let mut nodes = start(2).await;
+    let boards: Vec<Board> = (0..3).map(|_| Board::default()).collect();
+    let first = boards[0].on(&nodes[0], "late");
+    let _second = boards[1].on(&nodes[1], "late");
+    let keys: Vec<String> = (0..3_000).map(|n| format!("k{n}")).collect();
+    for key in &keys {
+        first
+            .scope()
+            .write_now(|tx| tx.put_register(&damson::Slot::key(key.clone()), "v".into(), None))
+            .unwrap();
+    }
+    first.remove("k7").await.unwrap();
+    nodes.push(join(&nodes, "newcomer", |builder| builder).await);
+    let _third = boards[2].on(&nodes[2], "late");
+    until("all is told", || boards.iter().all(|board| board.of("late").len() == keys.len() - 1)).await;
+    assert!(!boards[2].of("late").contains_key(&Bytes::from("k7")));
+    assert_eq!(boards[2].0.lock().unwrap().started_over, 1, "in parts of one telling");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_dies_is_named_once_on_every_other_node() {
+    let nodes = start(3).await;
+    let boards: Vec<Board> = nodes.iter().map(|_| Board::default()).collect();
+    let instances: Vec<_> = nodes.iter().zip(&boards).map(|(n, b)| b.on(n, "gone")).collect();
+    instances[2].add("mine", "1").await.unwrap();
+    until("all are told", || boards.iter().all(|board| board.is("gone", &[("mine", "1")]))).await;
+    let dead = nodes[2].id();
+    nodes[2].abandon();
+    let gone = |at: usize| boards[at].0.lock().unwrap().gone.clone();
+    until("both hear of it", || (0..2).all(|at| gone(at) == [dead])).await;
+    assert!(boards[0].is("gone", &[("mine", "1")]), "to keep the entries is a valid choice");
+}
+
+/// Panics at one key, as often as it is told to.
+struct Fragile {
+    inner: Projection,
+    panics: Arc<AtomicUsize>,
+}
+
+impl Replica for Fragile {
+    fn merge_delta(&mut self, name: &ScopeName, delta: &Delta) {
+        let hits = delta.entries().iter().any(|entry| entry.key == "bad");
+        if hits && self.panics.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+            panic!("a user's bug");
+        }
+        self.inner.merge_delta(name, delta);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_panics_is_made_anew_and_told_everything_and_harms_nobody_else() {
+    let nodes = start(3).await;
+    let boards: Vec<Board> = (0..4).map(|_| Board::default()).collect();
+    let panics = Arc::new(AtomicUsize::new(2));
+    let made = Arc::new(AtomicUsize::new(0));
+    let fragile = {
+        let (board, panics, made) = (boards[0].clone(), panics.clone(), made.clone());
+        let make = move || {
+            made.fetch_add(1, SeqCst);
+            Fragile { inner: Projection(board.clone()), panics: panics.clone() }
+        };
+        nodes[0].replica("fragile", make).start().unwrap()
+    };
+    let _others: Vec<_> = (1..3).map(|at| boards[at].on(&nodes[at], "fragile")).collect();
+    let neighbour = boards[3].on(&nodes[0], "neighbour");
+    fragile.add("good", "1").await.unwrap();
+    fragile.add("bad", "2").await.unwrap();
+    neighbour.add("other", "3").await.unwrap();
+    let wanted: &[_] = &[("good", "1"), ("bad", "2")];
+    until("all have it", || boards[..3].iter().all(|board| board.is("fragile", wanted))).await;
+    until("so has its neighbour", || boards[3].is("neighbour", &[("other", "3")])).await;
+    assert_eq!((fragile.counters().panics, made.load(SeqCst)), (2, 3));
+    let failed = fragile.with(|_| -> u8 { panic!("in a question") }).await;
+    assert!(matches!(failed, Err(InstanceError::Panicked)));
+    until("it is told again", || fragile.counters().started_over >= 4).await;
+    until("and is whole", || boards[0].is("fragile", wanted)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_blocks_holds_up_nobody_and_is_told_the_last_state_when_it_goes_on() {
+    let nodes = start(3).await;
+    struct Blocking(Projection, Arc<AtomicBool>);
+    impl Replica for Blocking {
+        fn merge_delta(&mut self, name: &ScopeName, delta: &Delta) {
+            while self.1.load(SeqCst) && !delta.entries().is_empty() {
+                std::thread::yield_now();
+            }
+            self.0.merge_delta(name, delta);
+        }
+    }
+    let (board, other, blocked) = (Board::default(), Board::default(), Arc::new(AtomicBool::new(true)));
+    let _blocking = {
+        let (board, blocked) = (board.clone(), blocked.clone());
+        nodes[0]
+            .replica("slow", move || Blocking(Projection(board.clone()), blocked.clone()))
+            .start()
+            .unwrap()
+    };
+    let there = other.on(&nodes[1], "slow");
+    // More than what is held for one who does not look.
+    for n in 0..20_000_u32 {
+        let slot = damson::Slot::key(n.to_be_bytes().to_vec());
+        there.scope().write(|tx| tx.put_register(&slot, "v".into(), None)).await.unwrap();
+    }
+    until("the others go on", || other.of("slow").len() == 20_000).await;
+    until("the node itself too", || nodes[0].digest() == nodes[1].digest()).await;
+    blocked.store(false, SeqCst);
+    until("it is told in the end", || board.of("slow").len() == 20_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_decides_what_is_shown_and_never_what_is_held() {
+    let nodes = start(3).await;
+    let board = Board::default();
+    let strict = {
+        let board = board.clone();
+        let digits = |key: &[u8], value: &[u8]| {
+            assert!(key != b"trap", "a validator with a bug");
+            value.iter().all(u8::is_ascii_digit)
+        };
+        nodes[0].replica("typed", move || Projection(board.clone())).validate(digits).start().unwrap()
+    };
+    let loose = Board::default().on(&nodes[1], "typed");
+    for (key, value) in [("good", "12"), ("nonsense", "x"), ("trap", "1")] {
+        loose.add(key, value).await.unwrap();
+    }
+    loose.scope().set("set").insert("element").await.unwrap();
+    until("all was looked at", || {
+        let seen = strict.counters();
+        (seen.refused, seen.refused_by_panic, seen.foreign) >= (1, 1, 1)
+            && board.is("typed", &[("good", "12")])
+    })
+    .await;
+    until("all hold the same", || nodes.iter().all(|node| node.digest() == nodes[1].digest())).await;
+    assert_eq!(strict.get("nonsense").value.unwrap().0, "x", "the engine has it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_used_once_on_a_node_and_is_free_after_the_stop() {
+    let nodes = start(3).await;
+    let hosts_other =
+        join(&nodes, "other", |builder| builder.host_only(["elsewhere".parse().unwrap()])).await;
+    let board = Board::default();
+    let first = board.on(&nodes[0], "taken");
+    let again = || nodes[0].replica("taken", || Projection(Board::default())).start();
+    assert!(matches!(again(), Err(InstanceError::NameTaken { .. })));
+    assert!(matches!(
+        nodes[0].replica("~roster", || Projection(Board::default())).start(),
+        Err(InstanceError::Name(_))
+    ));
+    let unhosted = hosts_other.replica("taken", || Projection(Board::default())).start();
+    assert!(matches!(unhosted, Err(InstanceError::NotHosted { .. })));
+    first.stop();
+    let mut second = None;
+    until("the name is free", || {
+        second = again().ok();
+        second.is_some()
+    })
+    .await;
+    assert!(matches!(first.with(|_| ()).await, Err(InstanceError::Ended)));
+    let second = second.unwrap();
+    second.with(|_| ()).await.unwrap();
+    nodes[0].stop().await.unwrap();
+    assert!(matches!(second.with(|_| ()).await, Err(InstanceError::Ended)));
+}
