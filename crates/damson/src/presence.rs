@@ -1,4 +1,4 @@
-//! Which members take part, by comparing: an event only says when to look.
+//! Which members take part, and what they run, by comparing: an event only says when to look.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,13 +17,6 @@ pub(crate) struct Presence {
     present: BTreeSet<NodeId>,
 }
 
-/// How they differ from before.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Moved {
-    pub came: Vec<NodeId>,
-    pub went: Vec<NodeId>,
-}
-
 impl Presence {
     /// Begins with those that take part now.
     pub fn new(driver: &Arc<Driver>) -> Self {
@@ -32,24 +25,19 @@ impl Presence {
         Self { driver: driver.clone(), events, present: present(driver) }
     }
 
-    pub fn present(&self) -> &BTreeSet<NodeId> {
-        &self.present
-    }
-
-    /// Waits until it may have changed, and says how; nothing may have. Never ends once the node has.
-    pub async fn moved(&mut self) -> Moved {
+    /// Waits until it may have changed, and says who takes part no more. Never ends once the node has.
+    pub async fn moved(&mut self) -> Vec<NodeId> {
         loop {
             match self.events.recv().await {
                 // A missed event is no harm: what is so is compared.
-                Ok(Event::Member { .. }) | Err(RecvError::Lagged(_)) => break,
+                Ok(Event::Member { .. } | Event::Runs { .. }) | Err(RecvError::Lagged(_)) => break,
                 Ok(_) => {}
                 Err(RecvError::Closed) => std::future::pending().await,
             }
         }
         let now = present(&self.driver);
         let before = std::mem::replace(&mut self.present, now);
-        let (came, went) = (self.present.difference(&before), before.difference(&self.present));
-        Moved { came: came.copied().collect(), went: went.copied().collect() }
+        before.difference(&self.present).copied().collect()
     }
 }
 

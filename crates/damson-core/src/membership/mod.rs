@@ -12,4 +12,4 @@ mod tally;
 
 pub use liveness::{Liveness, LivenessConfig, LivenessEffect};
 pub use overlay::{Overlay, OverlayConfig, OverlayCounters, OverlayEffect, OverlayInput};
-pub use roster::{Member, MemberState, Roster};
+pub use roster::{Member, MemberState, Roster, Running};

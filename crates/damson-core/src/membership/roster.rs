@@ -54,6 +54,20 @@ pub struct Member {
     /// The database of it that was forgotten last. With that it is no member any more, and has to come back with another.
     #[n(11)]
     pub forgotten: Option<u64>,
+    /// What its present process runs, in the order of the scopes; absent when nothing.
+    #[n(12)]
+    pub runs: Option<Vec<Running>>,
+}
+
+/// Something that a process runs on a scope, beside holding it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Running {
+    /// The scope.
+    #[n(0)]
+    pub scope: ScopeName,
+    /// The version of its payloads that the process speaks.
+    #[n(1)]
+    pub version: u16,
 }
 
 /// The state of a member. The order is that of precedence within one incarnation.
@@ -107,6 +121,12 @@ impl Member {
     /// Where its record lies in the roster's scope.
     pub fn slot(id: NodeId) -> Slot {
         Slot::key(Bytes::copy_from_slice(&id.0))
+    }
+
+    /// In which version of its payloads the present process runs something on a scope; `None` when it does not.
+    pub fn runs(&self, scope: &ScopeName) -> Option<u16> {
+        let running = self.runs.iter().flatten().find(|running| running.scope == *scope);
+        running.map(|running| running.version)
     }
 
     /// The record's bytes.
@@ -225,6 +245,7 @@ mod tests {
             http: None,
             born: Some(9),
             forgotten: None,
+            runs: None,
         }
     }
 

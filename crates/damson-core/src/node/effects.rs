@@ -157,6 +157,11 @@ pub enum Event {
         /// Who judged it.
         judged_by: Option<NodeId>,
     },
+    /// What a member's process runs on scopes has changed.
+    Runs {
+        /// Which member.
+        id: NodeId,
+    },
     /// A peer's greeting was refused by us, or ours by a peer.
     Refused {
         /// The peer.

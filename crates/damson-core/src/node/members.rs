@@ -4,7 +4,7 @@ use damson_crdt::{Key, NodeId};
 
 use super::effects::{Effect, Event};
 use super::{Node, Now};
-use crate::membership::{LivenessEffect, Member, MemberState, OverlayInput};
+use crate::membership::{LivenessEffect, Member, MemberState, OverlayInput, Running};
 use crate::scope::ScopeName;
 use crate::wire::{Beat, Message, VERSION_MAX};
 
@@ -12,6 +12,17 @@ use super::effects::Lane;
 
 /// A link over which nothing came for this long is dropped when its peer does not answer, in milliseconds.
 const SILENT_MS: u64 = 500;
+
+/// Things that a process runs on scopes: each is told in its record.
+const RUNS_MAX: usize = 256;
+
+fn runs(member: Option<&Member>) -> &[Running] {
+    member.and_then(|member| member.runs.as_deref()).unwrap_or_default()
+}
+
+fn running((scope, version): (&ScopeName, &u16)) -> Running {
+    Running { scope: scope.clone(), version: *version }
+}
 
 impl Node {
     /// Writes our own record, above all that is known of us.
@@ -30,6 +41,29 @@ impl Node {
         self.config.http = Some(address);
         self.raise_incarnation(MemberState::Alive, now, fx);
         self.settle(now, fx);
+    }
+
+    /// Tells the others that this process runs something on a scope, in a version of its payloads, or no longer. False when it
+    /// runs too much already.
+    pub fn set_running(
+        &mut self,
+        scope: &ScopeName,
+        version: Option<u16>,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) -> bool {
+        if version.is_some() && self.running.len() >= RUNS_MAX && !self.running.contains_key(scope) {
+            return false;
+        }
+        match version {
+            Some(version) => self.running.insert(scope.clone(), version),
+            None => self.running.remove(scope),
+        };
+        if !self.leaving {
+            self.raise_incarnation(MemberState::Alive, now, fx);
+            self.settle(now, fx);
+        }
+        true
     }
 
     /// Says goodbye: our record becomes `left`, peers are told, links are closed.
@@ -67,6 +101,9 @@ impl Node {
             let shown = after.as_ref().or(before.as_ref()).expect("one of both is there");
             let (name, incarnation, judged_by) = (shown.name.clone(), shown.incarnation, shown.judged_by);
             fx.push(Effect::Event(Event::Member { id, name, incarnation, state, judged_by }));
+        }
+        if runs(before.as_ref()) != runs(after.as_ref()) {
+            fx.push(Effect::Event(Event::Runs { id }));
         }
         if id == self.id {
             self.refute_if_wrong(after.as_ref(), now, fx);
@@ -176,6 +213,7 @@ impl Node {
             http: self.config.http.clone(),
             born: Some(self.born.number),
             forgotten: self.roster.forgotten(self.id),
+            runs: (!self.running.is_empty()).then(|| self.running.iter().map(running).collect()),
         };
         self.write_member(own, now, fx);
     }

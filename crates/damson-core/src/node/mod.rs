@@ -86,6 +86,8 @@ pub struct Node {
     incarnation: u64,
     announced: bool,
     leaving: bool,
+    /// What the process runs on scopes, and in which version of its payloads.
+    running: BTreeMap<ScopeName, u16>,
     /// Its database.
     born: Born,
     /// What is asked about its ended lives.
@@ -195,6 +197,7 @@ impl Node {
             ended: Ended::default(),
             announced: false,
             leaving: false,
+            running: BTreeMap::new(),
             duplicate_since: None,
             gate: None,
             redial: true,

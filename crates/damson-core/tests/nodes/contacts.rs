@@ -176,5 +176,6 @@ fn member() -> Member {
         http: None,
         born: None,
         forgotten: None,
+        runs: None,
     }
 }

@@ -419,6 +419,7 @@ fn log(event: &Event) {
             let judge = judged_by.map(|judge| judge.to_string()).unwrap_or_default();
             tracing::info!(%id, name, state, judge, "member");
         }
+        Event::Runs { id } => tracing::debug!(%id, "runs something else"),
         // Names and lists of a whole cluster name the node itself too.
         Event::Refused { cause: Refusal::Oneself, .. } => tracing::debug!("a contact's address is our own"),
         Event::Refused { peer, cause, by_peer } => tracing::warn!(%peer, %cause, by_peer, "greeting refused"),

@@ -91,7 +91,7 @@ impl<R: Replica> Telling<R> {
                     Some(Noted::All) => self.tell_all().await,
                     Some(Noted::Keys(keys)) => self.tell(false, self.look(keys)).await,
                 },
-                moved = self.presence.moved() => self.tell_gone(moved.went).await,
+                gone = self.presence.moved() => self.tell_gone(gone).await,
             };
             match told {
                 Ok(()) => {}

@@ -2,5 +2,7 @@
 //! `docs/contracts.md` names these tests.
 
 mod cluster;
+mod groups;
+mod publishers;
 mod replicas;
 mod wire;

@@ -1,0 +1,112 @@
+//! From records to the view: who is seen, how far, and in which version one writes oneself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use damson_core::crdt::NodeId;
+
+use super::layout::At;
+use super::published::Inner;
+use super::state::Untranslated;
+use super::{Owner, Publisher};
+use crate::supervise::Failed;
+
+/// Whom the view shows.
+#[derive(Default)]
+pub(super) struct Showing {
+    /// How far of each.
+    at: BTreeMap<NodeId, At>,
+    /// Whose data nobody here can translate, and their version.
+    pub untranslated: BTreeMap<NodeId, u16>,
+}
+
+impl<P: Publisher> Inner<P> {
+    /// The members that run the publisher, with the versions that they speak; this node among them.
+    pub(super) fn peers(&self) -> BTreeMap<NodeId, u16> {
+        let own = (self.me, self.version);
+        if self.is_alone() {
+            return [own].into();
+        }
+        self.scope.driver().look(|node, _| {
+            let present = node.roster().iter().filter(|member| member.state.is_present());
+            let running = present.filter_map(|member| Some((member.id, member.runs(self.scope.name())?)));
+            running.chain([own]).collect()
+        })
+    }
+
+    /// Shows what is new of all, and withdraws those who do not take part any more.
+    pub(super) async fn show_all(&self) {
+        let owners = self.shelf.owners();
+        let known: BTreeSet<NodeId> = self.showing.lock().await.at.keys().copied().collect();
+        for owner in owners.union(&known) {
+            self.show(*owner).await;
+        }
+    }
+
+    /// Is something shown of each who takes part?
+    pub(super) async fn shows_all_peers(&self) -> bool {
+        let showing = self.showing.lock().await;
+        self.peers().keys().all(|peer| showing.at.contains_key(peer))
+    }
+
+    /// Shows what is new of one.
+    pub(super) async fn show(&self, owner: NodeId) {
+        let mut showing = self.showing.lock().await;
+        loop {
+            match self.show_some(&mut showing, owner).await {
+                Ok(false) => return,
+                Ok(true) => {}
+                Err(Failed::Gone) => return,
+                // The view is another, and shows nobody.
+                Err(Failed::Panicked) => {
+                    showing.at.clear();
+                    self.again.notify_one();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Says whether there may be more.
+    async fn show_some(&self, showing: &mut Showing, owner: NodeId) -> Result<bool, Failed> {
+        let known = showing.at.get(&owner).copied();
+        let takes_part = owner == self.me || self.peers().contains_key(&owner);
+        let news = if takes_part { self.shelf.news(owner, known) } else { None };
+        let Some(news) = news else {
+            showing.untranslated.remove(&owner);
+            if showing.at.remove(&owner).is_some() {
+                self.worker.run(move |state| state.withdraw(&Owner::Member(owner))).await?;
+            }
+            return Ok(false);
+        };
+        if news.is_empty() {
+            return Ok(false);
+        }
+        let (at, shown) = self.worker.run(move |state| state.show(owner, news, known)).await?;
+        at.map(|at| showing.at.insert(owner, at));
+        match shown {
+            Ok(()) => _ = showing.untranslated.remove(&owner),
+            Err(Untranslated(version)) => {
+                if showing.untranslated.insert(owner, version) != Some(version) {
+                    let scope = self.scope.name();
+                    tracing::error!(%scope, %owner, version, "published in a version that nobody here can translate: kept, and not seen");
+                }
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes what this node owns in the version that all who take part speak, if that has changed.
+    pub(super) async fn agree_on_version(&self) {
+        let lowest = self.peers().values().copied().min().unwrap_or(self.version);
+        let mut writer = self.writer.lock().await;
+        writer.wanted = lowest;
+        if writer.version == lowest {
+            return;
+        }
+        if let Err(error) = self.rebase(&mut writer, lowest).await {
+            let scope = self.scope.name();
+            tracing::error!(%scope, version = lowest, %error, "what this node publishes stays in the version of before");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What is on the publisher's thread: the implementation, and what the view shows of whom.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use damson_core::crdt::NodeId;
+use damson_core::scope::ScopeName;
+use parking_lot::RwLock;
+
+use super::layout::{At, Update};
+use super::shelf::News;
+use super::subscriptions::Subscriptions;
+use super::{Foreign, Owner, Publisher};
+
+pub(super) struct State<P: Publisher> {
+    publisher: P,
+    view: Arc<P::GlobalView>,
+    subscriptions: Arc<Subscriptions<P>>,
+    /// What the view shows.
+    shown: BTreeMap<Owner, P::LocalData>,
+}
+
+/// The present view, for those who read it.
+pub(super) type Seen<V> = Arc<RwLock<Option<Arc<V>>>>;
+
+/// A version that the implementation does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Untranslated(pub u16);
+
+impl<P: Publisher> State<P> {
+    pub fn new(
+        publisher: P,
+        scope: &ScopeName,
+        seen: &Seen<P::GlobalView>,
+        subscriptions: Arc<Subscriptions<P>>,
+    ) -> Self {
+        let view = Arc::new(publisher.init_global_view(scope));
+        *seen.write() = Some(view.clone());
+        subscriptions.begin_again();
+        Self { publisher, view, subscriptions, shown: BTreeMap::new() }
+    }
+
+    pub fn publisher(&self) -> &P {
+        &self.publisher
+    }
+
+    pub fn answer(&self, subscription: &P::Subscription) -> P::Answer {
+        self.publisher.new_subscription(subscription, &self.view)
+    }
+
+    /// Shows what is new of a member, and says how far that is. What cannot be translated changes nothing, and ends it.
+    pub fn show(
+        &mut self,
+        owner: NodeId,
+        news: News,
+        known: Option<At>,
+    ) -> (Option<At>, Result<(), Untranslated>) {
+        let (owner, mut at) = (Owner::Member(owner), known);
+        if let Some(base) = news.base {
+            let Some(data) = self.publisher.decode_local_data(base.version, base.data) else {
+                return (at, Err(Untranslated(base.version)));
+            };
+            self.show_all(&owner, data);
+            at = Some(base.at);
+        }
+        for Update { version, update, .. } in news.updates {
+            let Some(update) = self.publisher.decode_update(version, update) else {
+                return (at, Err(Untranslated(version)));
+            };
+            self.show_update(&owner, &update);
+            at = at.map(|at| At { number: at.number + 1, ..at });
+        }
+        (at, Ok(()))
+    }
+
+    fn show_all(&mut self, owner: &Owner, data: P::LocalData) {
+        let none = self.publisher.init_local_data();
+        let diff = self.publisher.data_diff(self.shown.get(owner).unwrap_or(&none), &data);
+        self.shown.insert(owner.clone(), data);
+        self.tell(owner, &diff);
+    }
+
+    fn show_update(&mut self, owner: &Owner, update: &P::Update) {
+        let Some(data) = self.shown.get_mut(owner) else { return };
+        self.publisher.update_local_data(update, data);
+        self.tell(owner, update);
+    }
+
+    /// What somebody owned is seen no more.
+    pub fn withdraw(&mut self, owner: &Owner) {
+        let Some(data) = self.shown.remove(owner) else { return };
+        let diff = self.publisher.data_diff(&data, &self.publisher.init_local_data());
+        self.tell(owner, &diff);
+    }
+
+    fn tell(&self, owner: &Owner, update: &P::Update) {
+        let Self { publisher, view, subscriptions, .. } = self;
+        subscriptions.tell(|notices| {
+            publisher.update_global_view_and_notify(owner, update, view, notices);
+        });
+    }
+
+    /// What a member owns, in a version; `None` when that cannot be said.
+    pub fn encode(&self, owner: NodeId, version: u16) -> Option<Bytes> {
+        let none = self.publisher.init_local_data();
+        let data = self.shown.get(&Owner::Member(owner)).unwrap_or(&none);
+        self.publisher.encode_local_data(version, data)
+    }
+
+    /// What is said of it to systems that know nothing of this one.
+    pub fn plain(&self, owner: NodeId) -> Vec<Bytes> {
+        let data = self.shown.get(&Owner::Member(owner));
+        data.map(|data| self.publisher.plain_local_data(data)).unwrap_or_default()
+    }
+
+    /// What a message means; what concerns somebody outside is done.
+    pub fn translate(&mut self, message: Bytes) -> Foreign<P> {
+        match self.publisher.translate_message(message, &self.view) {
+            Foreign::OwnersUpdate(id, update) => self.show_update(&Owner::Foreign(id), &update),
+            Foreign::LocalData(id, data) => self.show_all(&Owner::Foreign(id), data),
+            Foreign::Gone(id) => self.withdraw(&Owner::Foreign(id)),
+            other => return other,
+        }
+        Foreign::Drop
+    }
+}
+
+impl<P: Publisher> Drop for State<P> {
+    fn drop(&mut self) {
+        self.publisher.stop_global_view(&self.view);
+    }
+}
