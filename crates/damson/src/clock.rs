@@ -20,10 +20,9 @@ impl OsClock {
     }
 
     pub fn now(&self) -> Now {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now {
             time: Time(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)),
-            wall_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+            wall_ms: wall_ms(),
         }
     }
 
@@ -31,6 +30,12 @@ impl OsClock {
     pub fn until(&self, time: Time) -> std::time::Duration {
         std::time::Duration::from_micros(time.0.saturating_sub(self.now().time.0))
     }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn wall_ms() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A generator seeded with the system's entropy: lives are drawn from it.

@@ -69,7 +69,9 @@ pub use damson_core::sync::SyncConfig;
 pub use discovery::DiscoveryConfig;
 pub use driver::{Sync, Ticket};
 pub use error::{StartError, StopError};
-pub use handles::{Counter, Flag, Map, MaxRegister, MultiRegister, Register, Set};
+pub use handles::{
+    Counter, CounterReader, Flag, Map, MaxRegister, MultiRegister, PresentField, PresentMap, Register, Set,
+};
 pub use node::Node;
 pub use opening::Recovery;
 pub use scope::Scope;

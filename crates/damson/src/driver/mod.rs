@@ -21,6 +21,7 @@ mod failing;
 mod full_disk;
 mod held;
 mod links;
+mod readings;
 mod room;
 mod snapshot;
 #[cfg(test)]
@@ -35,7 +36,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use damson_core::node::{Effect, Event, Input, LinkId, Node as Core, Waited, Written};
-use damson_core::replica::{Tx, WriteError};
+use damson_core::replica::{Slot, Tx, WriteError};
 use damson_core::scope::ScopeName;
 use damson_core::time::{Now, Time};
 use damson_core::wire::Refusal;
@@ -47,8 +48,11 @@ use crate::names::Names;
 use crate::transport::{Idle, LinkSender, SendError, Transport};
 use crate::watch::Watchers;
 
+use readings::Readings;
+
 pub(crate) use disk::Disk;
 pub use disk::{Sync, Ticket};
+pub(crate) use readings::Reading;
 pub(crate) use room::Room;
 pub(crate) use waiting::Waiting;
 
@@ -62,6 +66,7 @@ pub(crate) struct Driver {
     transport: Arc<dyn Transport>,
     watchers: Watchers,
     names: Names,
+    readings: Readings,
     events: broadcast::Sender<Event>,
     /// The deadline is sooner than the timer.
     moved: Notify,
@@ -120,6 +125,7 @@ impl Driver {
             transport,
             watchers: Watchers::default(),
             names: Names::default(),
+            readings: Readings::default(),
             events: broadcast::Sender::new(EVENTS_MAX),
             moved: Notify::new(),
             idle: Arc::default(),
@@ -182,6 +188,16 @@ impl Driver {
         let out = change(&mut state.node, self.clock.now(), &mut effects);
         self.carry_out(&mut state, effects);
         out
+    }
+
+    /// Keeps a counter's value at hand, for as long as it is held and somebody follows its key.
+    pub fn reading(self: &Arc<Self>, scope: &ScopeName, slot: &Slot) -> Arc<Reading> {
+        self.look(|node, now| self.readings.add(scope, slot, node, now))
+    }
+
+    /// One of this key is held no more.
+    pub fn end_reading(&self, scope: &ScopeName, slot: &Slot) {
+        self.readings.sweep(scope, &slot.key);
     }
 
     /// A local write. A panic in it goes on in the caller, once what it had written is on its way.
@@ -304,7 +320,10 @@ impl Driver {
                 self.disk.persist(scope.as_ref(), Ticket(ticket), rows)
             }
             Effect::AwaitDisk { ticket } => _ = tokio::spawn(await_disk(self.clone(), Ticket(ticket))),
-            Effect::Changed { scope, keys } => self.watchers.changed(&scope, &keys),
+            Effect::Changed { scope, keys } => {
+                self.readings.refresh(&scope, &keys, &state.node, self.clock.now());
+                self.watchers.changed(&scope, &keys);
+            }
             Effect::Waited { wait, end } => {
                 // Who waited may have gone.
                 let _ = state.waits.remove(&wait).map(|waiter| waiter.send(end));

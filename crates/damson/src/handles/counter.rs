@@ -1,15 +1,27 @@
 //! Numbers.
 
+use std::sync::Arc;
+
 use damson_core::crdt::Actor;
 use damson_core::replica::{Slot, WriteError};
 
+use crate::driver::Reading;
 use crate::scope::Scope;
+use crate::watch::Following;
 
 /// A counter that goes up and down: exact under crashes, restarts and concurrent resets.
 #[derive(Clone)]
 pub struct Counter {
     scope: Scope,
     slot: Slot,
+}
+
+/// A counter's value, at hand: reading it waits for no writer. Keeping it so costs each write to its key a look at the counter.
+pub struct CounterReader {
+    counter: Counter,
+    /// Until the end, so that changes are told at all.
+    _following: Following,
+    reading: Option<Arc<Reading>>,
 }
 
 /// A register that keeps the greatest number ever written.
@@ -27,6 +39,14 @@ impl Counter {
     /// The sum over all actors; 0 when nothing was counted.
     pub fn get(&self) -> i64 {
         self.scope.read(|view| view.counter(&self.slot)).unwrap_or(0)
+    }
+
+    /// Keeps the sum at hand, for those who read it often.
+    pub fn reader(&self) -> CounterReader {
+        let (driver, scope) = (self.scope.driver().clone(), self.scope.name().clone());
+        let following = Following::open(driver.clone(), scope.clone(), self.slot.key.clone());
+        let reading = Some(driver.reading(&scope, &self.slot));
+        CounterReader { counter: self.clone(), _following: following, reading }
     }
 
     /// The sum, but never below zero.
@@ -62,6 +82,26 @@ impl Counter {
     /// [`crate::WriteError`].
     pub async fn reset(&self) -> Result<bool, WriteError> {
         self.scope.write(|tx| Ok(tx.remove(&self.slot))).await
+    }
+}
+
+impl CounterReader {
+    /// The sum over all actors; 0 when nothing was counted. What was written here before is in it.
+    pub fn get(&self) -> i64 {
+        self.reading.as_ref().map_or(0, |reading| reading.get())
+    }
+
+    /// The sum, but never below zero.
+    pub fn get_clamped(&self) -> u64 {
+        u64::try_from(self.get()).unwrap_or(0)
+    }
+}
+
+impl Drop for CounterReader {
+    fn drop(&mut self) {
+        self.reading = None;
+        let Counter { scope, slot } = &self.counter;
+        scope.driver().end_reading(scope.name(), slot);
     }
 }
 

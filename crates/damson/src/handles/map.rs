@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use damson_core::replica::{Slot, WriteError};
 
+use super::present::PresentMap;
 use super::register::{PutError, Register};
 use super::{Counter, Set};
 use crate::scope::Scope;
@@ -68,6 +69,11 @@ impl<T: Value> Map<T> {
         });
         raw.sort_unstable();
         raw.into_iter().map(|(field, value)| Ok((field, T::decode(value)?))).collect()
+    }
+
+    /// Of its fields, those only whose authors take part: presence.
+    pub fn present(&self) -> PresentMap<T> {
+        PresentMap::new(self.scope.clone(), self.slot.clone())
     }
 
     /// A field as a register.

@@ -4,11 +4,13 @@
 mod counter;
 mod flag;
 mod map;
+mod present;
 mod register;
 mod set;
 
-pub use counter::{Counter, MaxRegister};
+pub use counter::{Counter, CounterReader, MaxRegister};
 pub use flag::Flag;
 pub use map::Map;
+pub use present::{PresentField, PresentMap};
 pub use register::{MultiRegister, Register};
 pub use set::Set;

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod groups;
+mod handles;
 mod publishers;
 mod replicas;
 mod wire;
