@@ -14,17 +14,18 @@ const BASE: u8 = 0;
 const UPDATE: u8 = 1;
 const OWNER_BYTES: usize = 16;
 
-/// What is known of an owner's data, as far as they are told: which run, and up to which update.
+/// How far an owner's data are known: of which run, up to which update, and as they are said in which version. In another version
+/// more may be said, so that everything is to be read anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct At {
     pub epoch: u64,
     pub number: u64,
+    pub version: u16,
 }
 
 /// Everything an owner has at some number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Base {
-    pub version: u16,
     pub at: At,
     pub data: Bytes,
 }
@@ -63,7 +64,7 @@ pub(super) fn owner_of(key: &[u8]) -> Option<NodeId> {
 impl Base {
     pub fn encode(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(18 + self.data.len());
-        out.put_u16(self.version);
+        out.put_u16(self.at.version);
         out.put_u64(self.at.epoch);
         out.put_u64(self.at.number);
         out.put_slice(&self.data);
@@ -72,8 +73,8 @@ impl Base {
 
     pub fn decode(mut bytes: Bytes) -> Option<Self> {
         let version = bytes.try_get_u16().ok()?;
-        let at = At { epoch: bytes.try_get_u64().ok()?, number: bytes.try_get_u64().ok()? };
-        Some(Self { version, at, data: bytes })
+        let (epoch, number) = (bytes.try_get_u64().ok()?, bytes.try_get_u64().ok()?);
+        Some(Self { at: At { epoch, number, version }, data: bytes })
     }
 }
 
@@ -99,7 +100,7 @@ mod tests {
     #[test]
     fn records_read_back_and_foreign_keys_are_nobodys() {
         let owner = NodeId([7; 16]);
-        let base = Base { version: 2, at: At { epoch: 1 << 60, number: 9 }, data: "data".into() };
+        let base = Base { at: At { epoch: 1 << 60, number: 9, version: 2 }, data: "data".into() };
         assert_eq!(Base::decode(base.encode()), Some(base));
         let update = Update { version: 1, epoch: 3, update: Bytes::new() };
         assert_eq!(Update::decode(update.encode()), Some(update));

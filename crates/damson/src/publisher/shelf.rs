@@ -116,7 +116,8 @@ impl Shelf {
 
 fn news(get: &dyn Fn(Bytes) -> Option<Bytes>, owner: NodeId, known: Option<At>) -> Option<News> {
     let base = Base::decode(get(base_key(owner))?)?;
-    let follows = known.is_some_and(|known| known.epoch == base.at.epoch && known.number >= base.at.number);
+    let is_same = |known: At| (known.epoch, known.version) == (base.at.epoch, base.at.version);
+    let follows = known.is_some_and(|known| is_same(known) && known.number >= base.at.number);
     let from = if follows { known.expect("it follows something") } else { base.at };
     let update = |number| Update::decode(get(update_key(owner, number))?).filter(|u| u.epoch == from.epoch);
     let updates = (from.number + 1..=from.number + UPDATES_MAX).map_while(update).collect();

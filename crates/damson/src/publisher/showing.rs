@@ -1,6 +1,7 @@
 //! From records to the view: who is seen, how far, and in which version one writes oneself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering::Relaxed;
 
 use damson_core::crdt::NodeId;
 
@@ -45,23 +46,24 @@ impl<P: Publisher> Inner<P> {
     /// Is something shown of each who takes part?
     pub(super) async fn shows_all_peers(&self) -> bool {
         let showing = self.showing.lock().await;
-        self.peers().keys().all(|peer| showing.at.contains_key(peer))
+        self.peers().keys().all(|peer| *peer == self.me || showing.at.contains_key(peer))
     }
 
     /// Shows what is new of one.
     pub(super) async fn show(&self, owner: NodeId) {
+        // What is its own it knows better than its records do.
+        if owner == self.me {
+            return;
+        }
         let mut showing = self.showing.lock().await;
+        if self.made_anew.swap(false, Relaxed) {
+            showing.at.clear();
+        }
         loop {
             match self.show_some(&mut showing, owner).await {
                 Ok(false) => return,
                 Ok(true) => {}
-                Err(Failed::Gone) => return,
-                // The view is another, and shows nobody.
-                Err(Failed::Panicked) => {
-                    showing.at.clear();
-                    self.again.notify_one();
-                    return;
-                }
+                Err(_) => return,
             }
         }
     }
@@ -69,19 +71,18 @@ impl<P: Publisher> Inner<P> {
     /// Says whether there may be more.
     async fn show_some(&self, showing: &mut Showing, owner: NodeId) -> Result<bool, Failed> {
         let known = showing.at.get(&owner).copied();
-        let takes_part = owner == self.me || self.peers().contains_key(&owner);
-        let news = if takes_part { self.shelf.news(owner, known) } else { None };
+        let news = if self.peers().contains_key(&owner) { self.shelf.news(owner, known) } else { None };
         let Some(news) = news else {
             showing.untranslated.remove(&owner);
             if showing.at.remove(&owner).is_some() {
-                self.worker.run(move |state| state.withdraw(&Owner::Member(owner))).await?;
+                self.run(move |state| state.withdraw(&Owner::Member(owner))).await?;
             }
             return Ok(false);
         };
         if news.is_empty() {
             return Ok(false);
         }
-        let (at, shown) = self.worker.run(move |state| state.show(owner, news, known)).await?;
+        let (at, shown) = self.run(move |state| state.show(owner, news, known)).await?;
         at.map(|at| showing.at.insert(owner, at));
         match shown {
             Ok(()) => _ = showing.untranslated.remove(&owner),
@@ -101,7 +102,7 @@ impl<P: Publisher> Inner<P> {
         let lowest = self.peers().values().copied().min().unwrap_or(self.version);
         let mut writer = self.writer.lock().await;
         writer.wanted = lowest;
-        if writer.version == lowest {
+        if writer.version() == lowest {
             return;
         }
         if let Err(error) = self.rebase(&mut writer, lowest).await {

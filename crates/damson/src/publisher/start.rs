@@ -1,7 +1,7 @@
 //! The start of a publisher, and the task that follows the others.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::layout::owner_of;
 use super::published::{Inner, Published};
 use super::shelf::Shelf;
 use super::showing::Showing;
-use super::state::{Seen, State};
+use super::state::{Own, Seen, State};
 use super::subscriptions::Subscriptions;
 use super::writer::Writer;
 use crate::clock::entropy;
@@ -78,8 +78,8 @@ impl<P: Publisher> PublisherBuilder<P> {
         let (seen, subscriptions) = (Seen::default(), Arc::new(Subscriptions::default()));
         let worker = {
             let (name, seen, subscriptions) = (name.clone(), seen.clone(), subscriptions.clone());
-            let mut make = self.make;
-            let make = move || State::new(make(), &name, &seen, subscriptions.clone());
+            let (mut make, me, own) = (self.make, self.node.id(), Own::default());
+            let make = move || State::new(make(), &name, &seen, subscriptions.clone(), (me, own.clone()));
             let thread = format!("damson-{}", self.scope);
             Worker::start(&thread, Patience::default(), make).map_err(InstanceError::from)?
         };
@@ -102,6 +102,7 @@ impl<P: Publisher> PublisherBuilder<P> {
             subscriptions,
             plain: broadcast::Sender::new(PLAIN_MAX),
             again: Arc::default(),
+            made_anew: AtomicBool::new(false),
             stop: watch::Sender::new(false),
             updates: AtomicU64::new(0),
             rebased: AtomicU64::new(0),
@@ -116,6 +117,7 @@ impl<P: Publisher> PublisherBuilder<P> {
 impl<P: Publisher> Inner<P> {
     /// Writes what this node owns at first, says that it takes part, and shows the others.
     async fn begin(&self) -> Result<(), PublisherError> {
+        self.run(State::show_own).await?;
         let lowest = self.peers().values().copied().min().unwrap_or(self.version);
         {
             let mut writer = self.writer.lock().await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use damson_core::crdt::NodeId;
 use damson_core::scope::ScopeName;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::layout::{At, Update};
 use super::shelf::News;
@@ -19,7 +19,12 @@ pub(super) struct State<P: Publisher> {
     subscriptions: Arc<Subscriptions<P>>,
     /// What the view shows.
     shown: BTreeMap<Owner, P::LocalData>,
+    me: NodeId,
+    own: Own<P::LocalData>,
 }
+
+/// What this node owns, as it is here: in another version less of it may be said. It outlives a panic.
+pub(super) type Own<D> = Arc<Mutex<Option<D>>>;
 
 /// The present view, for those who read it.
 pub(super) type Seen<V> = Arc<RwLock<Option<Arc<V>>>>;
@@ -34,11 +39,15 @@ impl<P: Publisher> State<P> {
         scope: &ScopeName,
         seen: &Seen<P::GlobalView>,
         subscriptions: Arc<Subscriptions<P>>,
+        (me, own): (NodeId, Own<P::LocalData>),
     ) -> Self {
         let view = Arc::new(publisher.init_global_view(scope));
         *seen.write() = Some(view.clone());
         subscriptions.begin_again();
-        Self { publisher, view, subscriptions, shown: BTreeMap::new() }
+        let before = own.lock().clone();
+        let mut state = Self { publisher, view, subscriptions, shown: BTreeMap::new(), me, own };
+        before.into_iter().for_each(|data| state.show_all(&Owner::Member(me), data));
+        state
     }
 
     pub fn publisher(&self) -> &P {
@@ -49,7 +58,22 @@ impl<P: Publisher> State<P> {
         self.publisher.new_subscription(subscription, &self.view)
     }
 
-    /// Shows what is new of a member, and says how far that is. What cannot be translated changes nothing, and ends it.
+    /// Shows what this node owns at first.
+    pub fn show_own(&mut self) {
+        let data = self.publisher.init_local_data();
+        *self.own.lock() = Some(data.clone());
+        self.show_all(&Owner::Member(self.me), data);
+    }
+
+    /// Shows an update of it.
+    pub fn update_own(&mut self, update: &P::Update) {
+        if let Some(data) = &mut *self.own.lock() {
+            self.publisher.update_local_data(update, data);
+        }
+        self.show_update(&Owner::Member(self.me), update);
+    }
+
+    /// Shows what is new of another member, and says how far that is. What cannot be translated changes nothing, and ends it.
     pub fn show(
         &mut self,
         owner: NodeId,
@@ -58,8 +82,8 @@ impl<P: Publisher> State<P> {
     ) -> (Option<At>, Result<(), Untranslated>) {
         let (owner, mut at) = (Owner::Member(owner), known);
         if let Some(base) = news.base {
-            let Some(data) = self.publisher.decode_local_data(base.version, base.data) else {
-                return (at, Err(Untranslated(base.version)));
+            let Some(data) = self.publisher.decode_local_data(base.at.version, base.data) else {
+                return (at, Err(Untranslated(base.at.version)));
             };
             self.show_all(&owner, data);
             at = Some(base.at);
@@ -101,17 +125,16 @@ impl<P: Publisher> State<P> {
         });
     }
 
-    /// What a member owns, in a version; `None` when that cannot be said.
-    pub fn encode(&self, owner: NodeId, version: u16) -> Option<Bytes> {
-        let none = self.publisher.init_local_data();
-        let data = self.shown.get(&Owner::Member(owner)).unwrap_or(&none);
-        self.publisher.encode_local_data(version, data)
+    /// What this node owns, in a version; `None` when that cannot be said.
+    pub fn encode_own(&self, version: u16) -> Option<Bytes> {
+        let own = self.own.lock();
+        self.publisher.encode_local_data(version, own.as_ref().unwrap_or(&self.publisher.init_local_data()))
     }
 
     /// What is said of it to systems that know nothing of this one.
-    pub fn plain(&self, owner: NodeId) -> Vec<Bytes> {
-        let data = self.shown.get(&Owner::Member(owner));
-        data.map(|data| self.publisher.plain_local_data(data)).unwrap_or_default()
+    pub fn plain_own(&self) -> Vec<Bytes> {
+        let own = self.own.lock();
+        own.as_ref().map(|data| self.publisher.plain_local_data(data)).unwrap_or_default()
     }
 
     /// What a message means; what concerns somebody outside is done.

@@ -15,9 +15,8 @@ const UPDATES_BYTES_MIN: usize = 4 << 10;
 /// Where this node's records stand.
 pub(super) struct Writer {
     owner: NodeId,
+    /// Where they stand, and in which version they are written.
     at: At,
-    /// In which version they are written.
-    pub version: u16,
     /// In which they should be.
     pub wanted: u16,
     based_on: u64,
@@ -29,8 +28,7 @@ impl Writer {
     pub fn new(owner: NodeId, epoch: u64, version: u16) -> Self {
         Self {
             owner,
-            at: At { epoch, number: 0 },
-            version,
+            at: At { epoch, number: 0, version },
             wanted: version,
             based_on: 0,
             base_bytes: 0,
@@ -38,10 +36,20 @@ impl Writer {
         }
     }
 
+    /// In which version they are written.
+    pub fn version(&self) -> u16 {
+        self.at.version
+    }
+
+    /// How many updates there are.
+    pub fn number(&self) -> u64 {
+        self.at.number
+    }
+
     /// Writes an update, in the version in which all are written.
     pub async fn add(&mut self, shelf: &Shelf, update: Bytes) -> Result<(), WriteError> {
         let number = self.at.number + 1;
-        let record = Update { version: self.version, epoch: self.at.epoch, update }.encode();
+        let record = Update { version: self.at.version, epoch: self.at.epoch, update }.encode();
         let bytes = record.len();
         let key = update_key(self.owner, number);
         let written = shelf.write(vec![(key.clone(), record)], Vec::new()).await;
@@ -61,11 +69,12 @@ impl Writer {
 
     /// Writes everything anew, in the place of all that this node has written before: `data` is what it owns by now.
     pub async fn rebase(&mut self, shelf: &Shelf, version: u16, data: Bytes) -> Result<(), WriteError> {
-        let base = Base { version, at: self.at, data }.encode();
+        let at = At { version, ..self.at };
+        let base = Base { at, data }.encode();
         let (key, bytes) = (base_key(self.owner), base.len());
         let removed = shelf.keys_of_updates(self.owner, self.based_on, self.at.number);
         shelf.write(vec![(key, base)], removed).await?;
-        self.version = version;
+        self.at = at;
         (self.based_on, self.base_bytes, self.updates_bytes) = (self.at.number, bytes, 0);
         Ok(())
     }

@@ -275,6 +275,8 @@ async fn nodes_are_replaced_one_by_one_and_every_read_is_right_at_every_step() {
         tokio::time::timeout(Duration::from_secs(30), new).await.expect("the new version is used at the end");
     }
     all[1].update(ask("fig", 1_234)).await.unwrap();
+    let rebased = all[1].counters().rebased;
+    assert!(rebased >= 2, "first in version 1, then in version 2: {rebased}");
     until("and can say more", || all.iter().all(|p| sees(p, nodes[1].id(), "fig") == Some(1_234))).await;
 }
 
