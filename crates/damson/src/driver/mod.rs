@@ -60,7 +60,8 @@ pub(crate) struct Driver {
     disk: Disk,
     transport: Arc<dyn Transport>,
     watchers: Watchers,
-    events: broadcast::Sender<Event>,
+    /// None once the node has stopped: listeners come to their end.
+    events: Mutex<Option<broadcast::Sender<Event>>>,
     /// The deadline is sooner than the timer.
     moved: Notify,
     /// What was written waits for links that have nothing else to send.
@@ -117,7 +118,7 @@ impl Driver {
             disk,
             transport,
             watchers: Watchers::default(),
-            events: broadcast::Sender::new(EVENTS_MAX),
+            events: Mutex::new(Some(broadcast::Sender::new(EVENTS_MAX))),
             moved: Notify::new(),
             idle: Arc::default(),
             room,
@@ -142,7 +143,10 @@ impl Driver {
     }
 
     pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+        match &*self.events.lock() {
+            Some(events) => events.subscribe(),
+            None => broadcast::Sender::new(1).subscribe(),
+        }
     }
 
     pub fn dropped(&self) -> u64 {
@@ -220,6 +224,7 @@ impl Driver {
             state.waits.clear();
             state.node.stop_mark()
         };
+        self.events.lock().take();
         self.stopping.send_replace(true);
         self.disk.stop(mark).await
     }
@@ -231,6 +236,7 @@ impl Driver {
         state.links.clear();
         state.waits.clear();
         drop(state);
+        self.events.lock().take();
         self.stopping.send_replace(true);
     }
 
@@ -338,7 +344,7 @@ impl Driver {
     fn tell(&self, event: Event) {
         log(&event);
         // Nobody may be listening.
-        let _ = self.events.send(event);
+        let _ = self.events.lock().as_ref().map(|events| events.send(event));
     }
 
     /// Sets the timer anew. Says how long until it is due.

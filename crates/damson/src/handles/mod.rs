@@ -2,12 +2,14 @@
 //! the cluster until something is written.
 
 mod counter;
+mod counter_group;
 mod flag;
 mod map;
 mod register;
 mod set;
 
 pub use counter::{Counter, MaxRegister};
+pub use counter_group::{CounterGroup, PrefixError};
 pub use flag::Flag;
 pub use map::Map;
 pub use register::{MultiRegister, Register};
