@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use damson::backup::{Unfinished, restore};
-use damson::{Ack, CounterGroup, Node, PrefixError, Slot, StartError, Sync};
+use damson::{Ack, CounterGroup, Node, NodeBuilder, PrefixError, Slot, StartError, Sync};
 
 use crate::stage::{agree, eventually, linked, quick, three};
 
@@ -100,29 +100,28 @@ impl Course {
 
     /// Starts a node among the others.
     async fn start(&mut self, at: usize) {
-        let others = self.nodes.iter().flatten().map(Node::address).collect();
-        self.start_joining(at, others).await;
+        let others: Vec<String> = self.nodes.iter().flatten().map(Node::address).collect();
+        let join = |builder| others.iter().fold(builder, |builder: NodeBuilder, address| builder.join(address));
+        self.start_as(at, join).await;
     }
 
-    /// Starts a node that counts before it meets the others.
-    async fn start_alone(&mut self, at: usize, times: i64) {
-        self.start_joining(at, Vec::new()).await;
-        let node = self.nodes[at].as_ref().unwrap();
+    /// Starts a node that counts before it may link to anybody, and stops; and then among the others.
+    async fn start_apart(&mut self, at: usize, times: i64) {
+        let apart = |builder: NodeBuilder| builder.allow_nodes([]).join_timeout(Duration::from_millis(10));
+        self.start_as(at, apart).await;
         for _ in 0..times {
-            node.scope("app").unwrap().counter("n").add(1).await.unwrap();
+            self.nodes[at].as_ref().unwrap().scope("app").unwrap().counter("n").add(1).await.unwrap();
             self.counted += 1;
         }
-        for other in self.nodes.iter().flatten().filter(|other| other.id() != node.id()) {
-            node.add_peer(other.address()).unwrap();
-        }
+        self.stop(at).await;
+        self.start(at).await;
     }
 
     /// On its directory, which the process before may hold for a moment.
-    async fn start_joining(&mut self, at: usize, others: Vec<String>) {
+    async fn start_as(&mut self, at: usize, set_up: impl Fn(NodeBuilder) -> NodeBuilder) {
         for _ in 0..1_000 {
             let builder = quick(&format!("n{at}")).data_dir(self.dir(at)).sync(Sync::Interval);
-            let builder = others.iter().fold(builder, |builder, address| builder.join(address));
-            match builder.start().await {
+            match set_up(builder).start().await {
                 Ok(node) => {
                     node.ready().await;
                     self.nodes[at] = Some(node);
@@ -193,7 +192,7 @@ async fn counters_are_exact_under_kills_wipes_restores_clones_and_directories_th
     fs::remove_dir_all(course.dir(2)).unwrap();
     copy(&image, &course.dir(2));
     // It cannot know that it has been set back until it meets somebody.
-    course.start_alone(2, 3).await;
+    course.start_apart(2, 3).await;
     course.count(3).await;
     course.exact("after a directory was set back").await;
 
@@ -224,7 +223,7 @@ async fn counters_are_exact_under_kills_wipes_restores_clones_and_directories_th
     wait_for_release(&course.dir(1)).await;
     fs::remove_dir_all(course.dir(1)).unwrap();
     fs::rename(&clone, course.dir(1)).unwrap();
-    course.start_alone(1, 2).await;
+    course.start_apart(1, 2).await;
     course.count(3).await;
     course.exact("after a clone took its original's place").await;
     let actors = course.nodes[0].as_ref().unwrap().scope("app").unwrap().counter("n").shares().len();
