@@ -114,7 +114,8 @@ fn imports(text: &str) -> Vec<(usize, String)> {
     .collect()
 }
 
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+/// All Rust sources below a directory.
+pub fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {

@@ -16,6 +16,7 @@ use crate::clock::OsClock;
 use crate::discovery::{Discovery, DiscoveryConfig, check_address};
 use crate::driver::{Disk, Driver, Room, Sync};
 use crate::error::StartError;
+use crate::gossip::GossipConfig;
 use crate::identity::Identity;
 use crate::node::Node;
 use crate::opening::{self, OnDamage, Opened, Recovery};
@@ -30,7 +31,8 @@ const LABEL_BYTES_MAX: usize = 255;
 
 /// What a node is to be. Made by [`Node::builder`].
 pub struct NodeBuilder {
-    config: Config,
+    pub(crate) config: Config,
+    pub(crate) gossip: GossipConfig,
     listen: String,
     data_dir: Option<PathBuf>,
     identity: Option<Identity>,
@@ -50,6 +52,7 @@ impl NodeBuilder {
     pub(crate) fn new(name: impl Into<String>) -> Self {
         Self {
             config: Config::new(name, "default"),
+            gossip: GossipConfig::default(),
             listen: "127.0.0.1:0".into(),
             data_dir: None,
             identity: None,
@@ -335,7 +338,7 @@ impl NodeBuilder {
         let disk = disk.expect("the operating system gives a thread at the start");
         let (continued, room) = (started.continued, Room::new(write_patience));
         let driver = Driver::start(started.node, started.effects, clock, disk, transport, room);
-        let node = Node::new(driver, dir, counters, continued);
+        let node = Node::new(driver, dir, counters, continued, discovery.any_form);
         discovery.start(node.driver(), &lookups);
         Ok(node)
     }
@@ -346,6 +349,7 @@ impl NodeBuilder {
                 return Err(StartError::Label { what, len: label.len(), max: LABEL_BYTES_MAX });
             }
         }
+        self.gossip.check()?;
         for name in &self.discovery.names {
             let wrong = |reason| StartError::ContactName { name: name.clone(), reason };
             check_address(name, false).map_err(wrong)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use damson_store::StoreError;
 
+use crate::gossip::GossipConfigError;
 use crate::identity::IdentityError;
 use crate::transport::TransportError;
 
@@ -52,6 +53,9 @@ pub enum StartError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// An interval or a fanout of zero.
+    #[error(transparent)]
+    Gossip(#[from] GossipConfigError),
     /// A name or realm that is empty or too long.
     #[error("{what} must have 1 to {max} bytes, it has {len}")]
     Label {

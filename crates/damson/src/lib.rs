@@ -36,12 +36,15 @@ mod clock;
 mod discovery;
 mod driver;
 mod error;
+pub mod gossip;
 pub mod groups;
 mod handles;
+mod hosts;
 pub mod identity;
 mod names;
 mod node;
 mod opening;
+mod peers;
 mod presence;
 pub mod publisher;
 pub mod replica;
@@ -59,21 +62,25 @@ pub use damson_core::broadcast::BroadcastCounters;
 pub use damson_core::crdt::{Actor, Digest, Dot, Hlc, Key, Kind, Life, LimitError, Limits, NodeId};
 pub use damson_core::membership::{LivenessConfig, MemberState, OverlayCounters};
 pub use damson_core::node::{
-    Ack, AckConfig, AckCounters, DialConfig, Event, MemoryConfig, Token, TokenError, WaitError, Waited,
+    Ack, AckConfig, AckCounters, DialConfig, Event, MemoryConfig, NodeCounters, Token, TokenError, WaitError,
+    Waited,
 };
 pub use damson_core::replica::{
-    Behind, MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Stamp, Tx, View, WriteError,
+    Behind, Counters as ReplicaCounters, MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Stamp,
+    Tx, View, WriteError,
 };
 pub use damson_core::scope::{ScopeName, ScopeNameError};
-pub use damson_core::sync::SyncConfig;
+pub use damson_core::sync::{SyncConfig, SyncCounters};
 pub use discovery::DiscoveryConfig;
 pub use driver::{Sync, Ticket};
 pub use error::{StartError, StopError};
 pub use handles::{
-    Counter, CounterReader, Flag, Map, MaxRegister, MultiRegister, PresentField, PresentMap, Register, Set,
+    Counter, CounterGroup, CounterReader, Flag, Map, MaxRegister, MultiRegister, PrefixError, PresentField,
+    PresentMap, Register, Set,
 };
 pub use node::Node;
 pub use opening::Recovery;
+pub use peers::{Peer, PeerError};
 pub use scope::Scope;
 pub use status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
 pub use tree::TreeView;

@@ -29,6 +29,8 @@ struct Inner {
     driver: Arc<Driver>,
     transport: Option<Arc<TransportCounters>>,
     continued: bool,
+    /// Its transport is the application's own, and so is the form of addresses.
+    any_address: bool,
     /// Held so that no other process takes the directory.
     dir: Option<DataDir>,
 }
@@ -44,12 +46,17 @@ impl Node {
         dir: Option<DataDir>,
         transport: Option<Arc<TransportCounters>>,
         continued: bool,
+        any_address: bool,
     ) -> Self {
-        Self { inner: Arc::new(Inner { driver, transport, continued, dir }) }
+        Self { inner: Arc::new(Inner { driver, transport, continued, any_address, dir }) }
     }
 
     pub(crate) fn driver(&self) -> &Arc<Driver> {
         &self.inner.driver
+    }
+
+    pub(crate) fn is_any_address(&self) -> bool {
+        self.inner.any_address
     }
 
     /// A keyspace.
@@ -128,7 +135,10 @@ impl Node {
         let mut events = self.events();
         while self.readiness() != Readiness::Ready {
             // A missed event is no harm: readiness is asked again.
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(50), events.recv()).await;
+            let heard = tokio::time::timeout(std::time::Duration::from_millis(50), events.recv()).await;
+            if let Ok(Err(broadcast::error::RecvError::Closed)) = heard {
+                std::future::pending().await
+            }
         }
     }
 
@@ -144,7 +154,7 @@ impl Node {
         }
     }
 
-    /// What people and applications want to know, as it happens. A slow listener misses some.
+    /// What people and applications want to know, as it happens. A slow listener misses some. Ends when the node stops.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.inner.driver.events()
     }

@@ -3,6 +3,10 @@
 /// Timing and bounds of the broadcast.
 #[derive(Debug, Clone)]
 pub struct BroadcastConfig {
+    /// Own writes gather for so long at most, in milliseconds. Default 1: they leave as soon as links are idle. With more they
+    /// wait for that time, jittered by a quarter, whether links are idle or not: fewer frames, and later. What the system
+    /// writes, and what somebody waits for, does not.
+    pub gather_ms: u64,
     /// In calm an announcement that found no probe to ride on leaves after this time, in milliseconds. Default 6,000:
     /// pushes over healthy links do not get lost, so announcements only prove that.
     pub calm_ms: u64,
@@ -68,6 +72,7 @@ pub struct BroadcastCounters {
 impl Default for BroadcastConfig {
     fn default() -> Self {
         Self {
+            gather_ms: 1,
             calm_ms: 6_000,
             alert_ms: 20,
             alert_span_ms: 5_000,

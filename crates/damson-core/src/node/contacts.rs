@@ -1,4 +1,4 @@
-//! Contacts that were discovered while the node runs, beside those of its configuration.
+//! Contacts that were discovered or named while the node runs, beside those of its configuration.
 //!
 //! A name or a file may list a whole cluster. A few are dialled at once, in random order; one that did not answer goes to
 //! the end of the queue, so that all have their turn.
@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use damson_crdt::NodeId;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
+
+use super::Node;
 
 /// Longest address of a discovered contact, in bytes.
 const ADDRESS_BYTES_MAX: usize = 255;
@@ -79,5 +81,50 @@ impl Contacts {
     /// Who answered last at a contact's address.
     pub fn id_of(&self, address: &str) -> Option<NodeId> {
         self.ids.get(address).copied()
+    }
+
+    /// It is named no longer, though it may be among the discovered ones.
+    fn unnamed(&mut self, address: &str) {
+        if !self.found.iter().any(|found| found == address) {
+            self.ids.remove(address);
+        }
+    }
+}
+
+impl Node {
+    /// Names one more contact, as those of the configuration are. False when it is one of them.
+    ///
+    /// # Errors
+    /// The limit, [`DialConfig::contacts_max`](super::DialConfig::contacts_max), when there are as many already.
+    pub fn add_contact(&mut self, address: String) -> Result<bool, usize> {
+        let limit = self.config.dial.contacts_max;
+        if self.config.contacts.contains(&address) {
+            return Ok(false);
+        }
+        if self.config.contacts.len() >= limit {
+            return Err(limit);
+        }
+        self.config.contacts.push(address);
+        (self.due, self.redial) = (None, true);
+        Ok(true)
+    }
+
+    /// A contact is named no longer, and not dialled for that any more. False when it was none, or was discovered.
+    pub fn remove_contact(&mut self, address: &str) -> bool {
+        let before = self.config.contacts.len();
+        self.config.contacts.retain(|contact| contact != address);
+        self.contacts.unnamed(address);
+        (self.due, self.redial) = (None, true);
+        self.config.contacts.len() < before
+    }
+
+    /// All contacts with whoever is known to be there: those that were named, in their order, and then the discovered ones.
+    pub fn contacts(&self) -> impl Iterator<Item = (&str, Option<NodeId>)> {
+        let discovered = self.contacts.found().filter(|found| !self.config.contacts.contains(found));
+        let all = self.config.contacts.iter().chain(discovered);
+        all.map(|address| {
+            let member = || self.roster.iter().find(|member| member.address == *address);
+            (address.as_str(), self.contacts.id_of(address).or_else(|| member().map(|member| member.id)))
+        })
     }
 }

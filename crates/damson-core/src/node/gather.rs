@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use damson_crdt::{Batch, DotRange, codec};
+use rand_core::Rng;
 
 use super::Node;
 use super::effects::Effect;
@@ -14,7 +15,7 @@ use crate::broadcast::Item;
 use crate::scope::ScopeName;
 use crate::time::{Now, Time};
 
-/// Gathered operations leave at the latest after this time, in milliseconds.
+/// Gathered operations leave at the latest after this time, in milliseconds, unless it is said otherwise.
 const GATHER_MS: u64 = 1;
 /// As many batches of a scope leave at once.
 const BATCHES_MAX: usize = 1_024;
@@ -57,8 +58,8 @@ impl Outbox {
         self.scopes.get(scope).is_some_and(full)
     }
 
-    fn add(&mut self, scope: &ScopeName, batch: &Batch, now: Time) {
-        self.due = self.due.min(now.plus_ms(GATHER_MS));
+    fn add(&mut self, scope: &ScopeName, batch: &Batch, due: Time) {
+        self.due = self.due.min(due);
         if !self.scopes.contains_key(scope) {
             self.scopes.insert(scope.clone(), Gathered::default());
         }
@@ -71,7 +72,7 @@ impl Outbox {
 impl Node {
     /// Has something gathered that a call of [`Node::release`] would send?
     pub fn is_gathering(&self) -> bool {
-        !self.outbox.is_empty()
+        self.config.broadcast.gather_ms <= GATHER_MS && !self.outbox.is_empty()
     }
 
     /// Links have nothing left to send: what has gathered leaves.
@@ -96,7 +97,16 @@ impl Node {
         if self.outbox.is_full_for(scope, batch) {
             self.release(now, fx);
         }
-        self.outbox.add(scope, batch, now.time);
+        let due = now.time.plus_ms(self.gather_ms(scope));
+        self.outbox.add(scope, batch, due);
+    }
+
+    fn gather_ms(&mut self, scope: &ScopeName) -> u64 {
+        let most = self.config.broadcast.gather_ms;
+        if most <= GATHER_MS || scope.is_system() {
+            return GATHER_MS;
+        }
+        most * 3 / 4 + self.rng.next_u64() % (most / 2).max(1)
     }
 }
 

@@ -72,7 +72,7 @@ impl Node {
     }
 
     /// Does this node host the scope?
-    pub fn hosts(&self, scope: &ScopeName) -> bool {
+    pub fn is_host(&self, scope: &ScopeName) -> bool {
         self.scopes.hosts(scope)
     }
 

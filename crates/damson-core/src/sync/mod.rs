@@ -50,6 +50,9 @@ pub struct SyncConfig {
     /// A round begins about this often, in milliseconds. Default 1,000: an equal pair costs 16 bytes, and what a
     /// broadcast lost is repaired within seconds. Jittered by a quarter in both directions.
     pub interval_ms: u64,
+    /// Peers with whom a round is, at random, fewer where there are fewer. Default 1: the cost of a difference is paid once, and what one
+    /// has learned the next has a round later. With more, rounds send frames of their own instead of riding on probes.
+    pub fanout: usize,
     /// A round waits, four times at most, for a pause of this length in the operations that come and go by themselves, in
     /// milliseconds: what is under way would be brought twice. Default 100; with 0 none waits.
     pub pause_ms: u64,
@@ -202,6 +205,7 @@ impl Default for SyncConfig {
     fn default() -> Self {
         Self {
             interval_ms: 1_000,
+            fanout: 1,
             pause_ms: 100,
             retry_ms: 500,
             stall_ms: 5_000,
@@ -256,6 +260,11 @@ impl Sync {
         fx.push(SyncEffect::Send(peer, Message::Check(beginning(scopes.digest(peer)))));
     }
 
+    /// Tells a peer how we are, so that it pulls what it lacks.
+    pub fn offer(&mut self, peer: NodeId, scopes: &dyn Scopes, fx: &mut Vec<SyncEffect>) {
+        fx.push(send(peer, SyncMessage::Digests(scopes.digests(peer))));
+    }
+
     /// A probe goes to this peer, and the next in about `period_ms`: a round that is due by then rides on this one. Says what
     /// the probe is to carry.
     pub fn ride(
@@ -266,7 +275,7 @@ impl Sync {
         scopes: &mut dyn Scopes,
     ) -> Option<[u8; 8]> {
         let window_ms = period_ms.min(self.config.interval_ms);
-        if self.next_round > now.plus_ms(window_ms) {
+        if self.config.fanout > 1 || self.next_round > now.plus_ms(window_ms) {
             return None;
         }
         self.drop_idle(now, scopes);
@@ -299,11 +308,17 @@ impl Sync {
         if now >= self.next_round {
             self.next_round = now.plus_ms(self.jittered(self.config.interval_ms));
             if !peers.is_empty() && !self.puts_off(now) {
-                let at = usize::try_from(self.rng.next_u64() % peers.len() as u64).expect("an index");
-                self.begin(peers[at], scopes, fx);
+                self.begin_round(peers.to_vec(), scopes, fx);
             }
         }
         self.pull_next(now, scopes, fx);
+    }
+
+    fn begin_round(&mut self, mut peers: Vec<NodeId>, scopes: &dyn Scopes, fx: &mut Vec<SyncEffect>) {
+        for _ in 0..self.config.fanout.min(peers.len()) {
+            let at = usize::try_from(self.rng.next_u64() % peers.len() as u64).expect("an index");
+            self.begin(peers.swap_remove(at), scopes, fx);
+        }
     }
 
     /// Is a session with this peer under way?

@@ -1,6 +1,6 @@
 //! Own writes gather while links are busy.
 
-use damson_core::node::{Effect, Input, LinkId};
+use damson_core::node::{Config, Effect, Input, LinkId};
 use damson_core::replica::Slot;
 use damson_core::time::{Now, Time};
 use damson_core::wire::Message;
@@ -26,11 +26,11 @@ fn count_up(bus: &mut Bus, now: Now, times: usize) -> Vec<Effect> {
     effects
 }
 
-/// The sizes of the payloads that go out.
+/// The sizes of the payloads that go out, but for the system's.
 fn pushes(effects: &[Effect]) -> Vec<usize> {
     let pushed = effects.iter().filter_map(|effect| match effect {
         Effect::Send { frame, .. } => match Message::decode(frame) {
-            Ok(Message::Push { batches, .. }) => Some(batches.len()),
+            Ok(Message::Push { scope: of, batches, .. }) if of == scope() => Some(batches.len()),
             _ => None,
         },
         _ => None,
@@ -87,4 +87,24 @@ fn no_more_gathers_than_a_payload_may_hold() {
         written.unwrap();
     }
     assert_eq!(pushes(&effects).len(), 4, "two large values do not go together, nor with what came before");
+}
+
+#[test]
+fn with_a_longer_time_to_gather_writes_wait_for_it_whether_links_are_idle_or_not() {
+    let mut bus = Bus::default();
+    for n in [1, 2] {
+        let mut config = Config::new(format!("n{n}"), "test");
+        config.broadcast.gather_ms = 1_000;
+        bus.start_with(config, n, Rows::new(), None, u64::from(n));
+    }
+    bus.link(0, 1);
+    bus.run(5_000);
+    let now = bus.now();
+    let mut effects = count_up(&mut bus, now, 100);
+    assert!(!bus.node(0).is_gathering(), "a release for an idle link is not wanted");
+    let after = |ms| Now { time: now.time.plus_ms(ms), wall_ms: now.wall_ms + ms };
+    bus.node(0).handle(Input::Tick, after(700), &mut effects);
+    assert_eq!(pushes(&effects), []);
+    bus.node(0).handle(Input::Tick, after(1_300), &mut effects);
+    assert_eq!(pushes(&effects).len(), 1, "all of it leaves together");
 }

@@ -14,5 +14,6 @@ mod lost;
 mod majority;
 mod malformed;
 mod memory;
+mod one;
 mod pace;
 mod rounds;

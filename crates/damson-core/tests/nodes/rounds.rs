@@ -79,3 +79,26 @@ fn a_difference_takes_one_session_of_each_at_most() {
     let sessions = [0, 1].map(|at| after[at] - before[at]);
     assert!(sessions[0] <= 10 && sessions[1] == 10, "{sessions:?}");
 }
+
+#[test]
+fn a_round_is_with_as_many_peers_as_the_fanout_says() {
+    let rounds = |fanout: usize| {
+        let mut bus = Bus::default();
+        for n in 1..=4 {
+            let mut config = Config::new(format!("n{n}"), "test");
+            config.sync.fanout = fanout;
+            bus.start_with(config, n, Rows::new(), None, u64::from(n));
+        }
+        for (a, b) in [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)] {
+            bus.link(a, b);
+        }
+        bus.run(5_000);
+        let before = bus.node(0).sync_counters().rounds;
+        bus.run(20_000);
+        bus.node(0).sync_counters().rounds - before
+    };
+    let (one, three, many) = (rounds(1), rounds(3), rounds(9));
+    assert!((15..=27).contains(&one), "{one}");
+    assert!((45..=81).contains(&three), "{three}");
+    assert!((45..=81).contains(&many), "with nobody twice: {many}");
+}

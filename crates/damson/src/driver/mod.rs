@@ -67,7 +67,8 @@ pub(crate) struct Driver {
     watchers: Watchers,
     names: Names,
     readings: Readings,
-    events: broadcast::Sender<Event>,
+    /// None once the node has stopped: listeners come to their end.
+    events: Mutex<Option<broadcast::Sender<Event>>>,
     /// The deadline is sooner than the timer.
     moved: Notify,
     /// What was written waits for links that have nothing else to send.
@@ -126,7 +127,7 @@ impl Driver {
             watchers: Watchers::default(),
             names: Names::default(),
             readings: Readings::default(),
-            events: broadcast::Sender::new(EVENTS_MAX),
+            events: Mutex::new(Some(broadcast::Sender::new(EVENTS_MAX))),
             moved: Notify::new(),
             idle: Arc::default(),
             room,
@@ -156,7 +157,10 @@ impl Driver {
     }
 
     pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+        match &*self.events.lock() {
+            Some(events) => events.subscribe(),
+            None => broadcast::Sender::new(1).subscribe(),
+        }
     }
 
     pub fn dropped(&self) -> u64 {
@@ -244,6 +248,7 @@ impl Driver {
             state.waits.clear();
             state.node.stop_mark()
         };
+        self.events.lock().take();
         self.stopping.send_replace(true);
         self.disk.stop(mark).await
     }
@@ -255,6 +260,7 @@ impl Driver {
         state.links.clear();
         state.waits.clear();
         drop(state);
+        self.events.lock().take();
         self.stopping.send_replace(true);
     }
 
@@ -365,7 +371,7 @@ impl Driver {
     fn tell(&self, event: Event) {
         log(&event);
         // Nobody may be listening.
-        let _ = self.events.send(event);
+        let _ = self.events.lock().as_ref().map(|events| events.send(event));
     }
 
     /// Sets the timer anew. Says how long until it is due.

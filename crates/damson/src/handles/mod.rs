@@ -2,6 +2,7 @@
 //! the cluster until something is written.
 
 mod counter;
+mod counter_group;
 mod flag;
 mod map;
 mod present;
@@ -9,6 +10,7 @@ mod register;
 mod set;
 
 pub use counter::{Counter, CounterReader, MaxRegister};
+pub use counter_group::{CounterGroup, PrefixError};
 pub use flag::Flag;
 pub use map::Map;
 pub use present::{PresentField, PresentMap};

@@ -70,7 +70,7 @@ impl<P: Publisher> PublisherBuilder<P> {
     pub async fn start(self) -> Result<Published<P>, PublisherError> {
         let scope = self.node.scope(&self.scope).map_err(InstanceError::from)?;
         let (driver, name) = (scope.driver().clone(), scope.name().clone());
-        if !driver.look(|node, _| node.hosts(&name)) {
+        if !driver.look(|node, _| node.is_host(&name)) {
             return Err(InstanceError::NotHosted { name }.into());
         }
         let taken = || InstanceError::NameTaken { name: name.clone() };

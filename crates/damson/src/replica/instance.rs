@@ -89,7 +89,7 @@ impl<R: Replica> ReplicaBuilder<R> {
     pub fn start(self) -> Result<Instance<R>, InstanceError> {
         let scope = self.node.scope(&self.name)?;
         let name = scope.name().clone();
-        if !scope.driver().look(|node, _| node.hosts(&name)) {
+        if !scope.driver().look(|node, _| node.is_host(&name)) {
             return Err(InstanceError::NotHosted { name });
         }
         let claim = scope.driver().names().claim(&name).ok_or(InstanceError::NameTaken { name })?;

@@ -2,8 +2,13 @@
 //! `docs/contracts.md` names these tests.
 
 mod cluster;
+mod counters;
+mod faults;
+mod gossip;
 mod groups;
 mod handles;
 mod publishers;
 mod replicas;
+mod stage;
 mod wire;
+mod wires;

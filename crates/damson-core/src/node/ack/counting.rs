@@ -46,6 +46,9 @@ impl Node {
     /// Is this a member that hosts what the wait is about, and has not left?
     pub(super) fn may_count(&self, id: u64, member: NodeId) -> bool {
         let Some(wait) = self.acks.waits.get(id) else { return false };
+        if wait.only.is_some_and(|only| only != member) {
+            return false;
+        }
         if !self.config.roster {
             return wait.kind.scopes().all(|scope| self.scopes.peer_hosts(member, scope));
         }
@@ -59,6 +62,7 @@ impl Node {
         // Whoever looks for a cluster and has found nobody yet is no majority of it.
         let company = if self.knows_nobody() { 2 } else { 1 };
         let wanted = match &wait.kind {
+            _ if wait.only.is_some() => 2,
             Kind::Ack { ack: Ack::Local, .. } | Kind::Here { .. } => 1,
             Kind::Ack { ack: Ack::N(n), .. } => *n,
             Kind::Ack { ack: Ack::All, .. } => {

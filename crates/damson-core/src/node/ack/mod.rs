@@ -20,6 +20,7 @@
 
 mod asking;
 mod counting;
+mod one;
 mod questions;
 mod seen;
 mod token;
@@ -119,6 +120,15 @@ pub enum WaitError {
     /// The write is of a life that ended because another process wrote in its name.
     #[error("the write's life has ended: another process wrote in its name")]
     Unsure,
+    /// No other member has this id, or it has left.
+    #[error("no other member has this id, or it has left")]
+    NoSuchMember,
+    /// The member does not host the scope.
+    #[error("the member does not host the scope")]
+    NotHostedThere,
+    /// The member is dead or cannot be dialled, and there is no link to it.
+    #[error("there is no link to the member, and it cannot be dialled")]
+    Unreachable,
 }
 
 /// What happened with questions and waits, counted since the start.
@@ -246,7 +256,8 @@ impl Node {
             return Err(WaitError::NoRoster);
         }
         let parts: Option<Vec<Have>> = writes.into_iter().map(|part| self.acks.resolve(part)).collect();
-        self.begin_wait(Kind::Ack { parts: parts.ok_or(WaitError::Unsure)?, ack }, time_out_ms, now, fx)
+        let kind = Kind::Ack { parts: parts.ok_or(WaitError::Unsure)?, ack };
+        self.begin_wait(kind, None, time_out_ms, now, fx)
     }
 
     /// Waits until a write is here, with all that its author wrote before it in the scope. Ends as [`Node::await_ack`].
@@ -257,7 +268,7 @@ impl Node {
         now: Now,
         fx: &mut Vec<Effect>,
     ) -> Result<u64, WaitError> {
-        self.begin_wait(Kind::Here { part: token.part().clone() }, time_out_ms, now, fx)
+        self.begin_wait(Kind::Here { part: token.part().clone() }, None, time_out_ms, now, fx)
     }
 
     /// Waits until all is here that a majority of the scope's hosts, this node among them, had seen at some time after this
@@ -273,7 +284,7 @@ impl Node {
             return Err(WaitError::NoRoster);
         }
         let kind = Kind::Majority { scope: scope.clone(), lacks: Default::default() };
-        self.begin_wait(kind, time_out_ms, now, fx)
+        self.begin_wait(kind, None, time_out_ms, now, fx)
     }
 
     /// Nobody waits any more. No effect when the wait is over.
@@ -289,6 +300,11 @@ impl Node {
         self.acks.waits.get(wait).map(Wait::count)
     }
 
+    /// The other members that have what a wait is about by now.
+    pub fn wait_members(&self, wait: u64) -> Vec<NodeId> {
+        self.acks.waits.get(wait).map(|wait| wait.had.iter().copied().collect()).unwrap_or_default()
+    }
+
     /// What a read elsewhere can wait for. `None` while the author of the write may yet change: after a clean start, until a
     /// first peer has confirmed our life; or when it is not certain any more.
     pub fn token(&self, scope: &ScopeName, actor: Actor, number: u64) -> Option<Token> {
@@ -302,6 +318,13 @@ impl Node {
     /// The members that host a scope and live, this one included.
     pub fn living_hosts(&self, scope: &ScopeName) -> usize {
         self.hosts_of(scope).len()
+    }
+
+    /// Who they are, in the order of their ids.
+    pub fn hosts(&self, scope: &ScopeName) -> Vec<NodeId> {
+        let mut hosts = self.hosts_of(scope);
+        hosts.sort_unstable();
+        hosts
     }
 
     /// What happened with questions and waits.
@@ -440,6 +463,7 @@ impl Node {
     fn begin_wait(
         &mut self,
         kind: Kind,
+        only: Option<NodeId>,
         time_out_ms: Option<u64>,
         now: Now,
         fx: &mut Vec<Effect>,
@@ -461,7 +485,7 @@ impl Node {
             Kind::Here { part } => Some(part.clone()),
             _ => None,
         };
-        self.acks.waits.insert(id, Wait::new(kind, now.time, deadline));
+        self.acks.waits.insert(id, Wait::new(kind, only, now.time, deadline));
         if let Some(part) = here {
             self.take_question(Asker { node: self.id, nonce: id }, vec![part], now);
             self.answer_askers(now, fx);

@@ -33,6 +33,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Wait {
     pub kind: Kind,
+    /// The only member that is asked, and counts.
+    pub only: Option<NodeId>,
     /// Those who have said that it is so with them.
     pub had: BTreeSet<NodeId>,
     /// Those who were asked and have not.
@@ -74,9 +76,10 @@ impl Kind {
 }
 
 impl Wait {
-    pub fn new(kind: Kind, now: Time, deadline: Time) -> Self {
+    pub fn new(kind: Kind, only: Option<NodeId>, now: Time, deadline: Time) -> Self {
         Self {
             kind,
+            only,
             had: BTreeSet::new(),
             asked: BTreeMap::new(),
             wanted: usize::MAX,

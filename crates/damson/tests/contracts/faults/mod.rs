@@ -1,0 +1,5 @@
+//! What was found wrong in the systems themselves: each fault by its name, and that it is not here.
+
+mod barrel;
+mod macula;
+mod stats;
