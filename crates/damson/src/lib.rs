@@ -42,6 +42,7 @@ mod node;
 mod opening;
 mod scope;
 mod status;
+pub mod store;
 pub mod transport;
 mod tree;
 mod value;
@@ -49,17 +50,19 @@ mod watch;
 
 pub use ack::{Acknowledged, Acknowledging, Issued, ReadError, WriteId};
 pub use builder::NodeBuilder;
-pub use damson_core::broadcast::BroadcastCounters;
+pub use damson_core::broadcast::{BroadcastConfig, BroadcastCounters};
 pub use damson_core::crdt::{Actor, Digest, Key, Kind, Life, LimitError, Limits, NodeId};
-pub use damson_core::membership::{LivenessConfig, MemberState, OverlayCounters};
+pub use damson_core::membership::{LivenessConfig, MemberState, OverlayConfig, OverlayCounters};
 pub use damson_core::node::{
-    Ack, AckConfig, AckCounters, DialConfig, Event, MemoryConfig, Token, TokenError, WaitError, Waited,
+    Ack, AckConfig, AckCounters, DialConfig, Event, MemoryConfig, NodeCounters, Token, TokenError, WaitError,
+    Waited,
 };
 pub use damson_core::replica::{
-    Behind, MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Tx, View, WriteError,
+    Behind, Counters as ReplicaCounters, MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Tx,
+    View, WriteError,
 };
 pub use damson_core::scope::{ScopeName, ScopeNameError};
-pub use damson_core::sync::SyncConfig;
+pub use damson_core::sync::{SyncConfig, SyncCounters};
 pub use discovery::DiscoveryConfig;
 pub use driver::{Sync, Ticket};
 pub use error::{StartError, StopError};
