@@ -2,4 +2,5 @@
 
 mod broadcasters;
 mod datagrams;
+mod examples;
 mod stores;

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use damson::backup::BackupError;
@@ -14,6 +15,7 @@ use damson::store::{
 };
 use damson::transport::{MemoryNetwork, MemoryTransport};
 use damson::{Node, NodeBuilder, StartError, WriteError};
+use tokio::time::timeout;
 
 use crate::datagrams::{agree, eventually, quick};
 
@@ -208,6 +210,31 @@ async fn a_damaged_store_is_refused_and_left_as_it_is() {
     }
     let content = member.shelf.content.lock().unwrap();
     assert!(content.rows == before && content.mark.is_some(), "nothing was changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_store_of_a_member_that_was_forgotten_is_refused_and_an_empty_one_is_filled_by_the_others() {
+    let network = MemoryNetwork::new();
+    let [a, b, mut c] = ["a", "b", "c"].map(Member::new);
+    let (a, b) = (a.start(&network).await, b.start(&network).await);
+    let node = c.start(&network).await;
+    add(&node, 1).await;
+    agree(&[&a, &b, &node], 1).await;
+    let id = node.id();
+    node.stop().await.unwrap();
+    drop(node);
+    eventually("it has left, and is forgotten", || a.forget(id)).await;
+    eventually("by both", || b.members().len() == 2).await;
+    let node = c.start(&network).await;
+    timeout(Duration::from_secs(15), node.forgotten()).await.expect("it is told so");
+    node.stop().await.unwrap();
+    drop(node);
+    let error = c.builder(&network).join("a").start().await.err().unwrap();
+    assert!(matches!(error, StartError::ForgottenStore), "{error}");
+    c.shelf = Shelf::default();
+    let node = c.start(&network).await;
+    agree(&[&a, &b, &node], 1).await;
+    eventually("it is a member again", || b.members().len() == 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
