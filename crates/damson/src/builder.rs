@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use damson_core::broadcast::BroadcastConfig;
 use damson_core::crdt::NodeId;
+use damson_core::membership::OverlayConfig;
 use damson_core::node::{Config, MemoryConfig, Stored};
 use damson_core::replica::ReplicaConfig;
 use damson_core::scope::ScopeName;
 use damson_core::sketch;
+use damson_store::Store;
 
 use crate::clock::OsClock;
 use crate::discovery::{Discovery, DiscoveryConfig, check_address};
@@ -19,13 +22,18 @@ use crate::error::StartError;
 use crate::gossip::GossipConfig;
 use crate::identity::Identity;
 use crate::node::Node;
-use crate::opening::{self, OnDamage, Opened, Recovery};
-use crate::transport::{Admission, ClusterSecret, TcpConfig, TcpTransport, Transport, TransportCounters};
+use crate::opening::{self, Kept, OnDamage, Opened, Recovery};
+use crate::transport::{
+    Admission, Broadcaster, BroadcasterTransport, ClusterSecret, TcpConfig, TcpTransport, Transport,
+    TransportCounters,
+};
 
 /// How long a write waits for room, unless it is said otherwise.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 /// How often written rows are flushed under [`Sync::Interval`], unless it is said otherwise.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+/// Scopes that the system keeps: the roster.
+const SYSTEM_SCOPES: usize = 1;
 /// Longest name and realm.
 const LABEL_BYTES_MAX: usize = 255;
 
@@ -35,8 +43,10 @@ pub struct NodeBuilder {
     pub(crate) gossip: GossipConfig,
     listen: String,
     data_dir: Option<PathBuf>,
+    store: Option<Box<dyn Store>>,
     identity: Option<Identity>,
     transport: Option<Arc<dyn Transport>>,
+    broadcaster: Option<Arc<dyn Broadcaster>>,
     counters: Option<Arc<TransportCounters>>,
     admission: Admission,
     discovery: Discovery,
@@ -55,8 +65,10 @@ impl NodeBuilder {
             gossip: GossipConfig::default(),
             listen: "127.0.0.1:0".into(),
             data_dir: None,
+            store: None,
             identity: None,
             transport: None,
+            broadcaster: None,
             counters: None,
             admission: Admission::default(),
             discovery: Discovery::default(),
@@ -137,6 +149,15 @@ impl NodeBuilder {
         self
     }
 
+    /// Keeps state in a store of one's own ([`store`](crate::store) says what it must promise) instead of a directory. The
+    /// identity is not kept there: give that too ([`NodeBuilder::identity`]), or the next start is another node. Rows that
+    /// are damaged, or of a member that was forgotten, are refused: there is nothing that the node could set aside.
+    #[must_use]
+    pub fn store(mut self, store: impl Store + 'static) -> Self {
+        self.store = Some(Box::new(store));
+        self
+    }
+
     /// Should what is stored be damaged, and no contact be named from which it can be taken, the node goes on with what can
     /// still be read, as a new life; the damaged files are set aside. Without this it refuses to start, with
     /// [`StartError::Damaged`]. Only for the last node of a cluster: where others have the same, counters would count twice, and
@@ -179,6 +200,16 @@ impl NodeBuilder {
     #[must_use]
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Reaches other nodes through something that carries each message to all, such as a publish/subscribe bus. Those on one
+    /// broadcaster find each other without contacts. Its address is the one that was given with [`NodeBuilder::advertise`], or
+    /// else its id; it must be unlike all others' there. Nobody is authenticated, as with a
+    /// [`DatagramTransport`](crate::transport::DatagramTransport).
+    #[must_use]
+    pub fn broadcaster(mut self, broadcaster: impl Broadcaster) -> Self {
+        self.broadcaster = Some(Arc::new(broadcaster));
         self
     }
 
@@ -267,6 +298,28 @@ impl NodeBuilder {
         self
     }
 
+    /// Which members are linked, and how links are repaired. Clusters of up to [`OverlayConfig::active`] members and one more are full
+    /// meshes.
+    #[must_use]
+    pub fn overlay(mut self, config: OverlayConfig) -> Self {
+        self.config.overlay = config;
+        self
+    }
+
+    /// Timing and bounds of pushes, trees and announcements.
+    #[must_use]
+    pub fn broadcast(mut self, config: BroadcastConfig) -> Self {
+        self.config.broadcast = config;
+        self
+    }
+
+    /// Most scopes, the system's included. Default 256: each costs a digest in every unequal round of anti-entropy.
+    #[must_use]
+    pub fn scopes_max(mut self, scopes: usize) -> Self {
+        self.config.scopes_max = scopes;
+        self
+    }
+
     /// Timing of dials.
     #[must_use]
     pub fn dialing(mut self, config: damson_core::node::DialConfig) -> Self {
@@ -290,7 +343,7 @@ impl NodeBuilder {
     pub async fn start(self) -> Result<Node, StartError> {
         self.check()?;
         let clock = OsClock::new();
-        let Self { mut config, listen, data_dir, identity, transport, counters, admission, .. } = self;
+        let Self { mut config, listen, data_dir, store, identity, transport, counters, admission, .. } = self;
         let Self {
             mut discovery,
             sync,
@@ -299,22 +352,31 @@ impl NodeBuilder {
             write_patience,
             accept_loss,
             mut on_recovery,
+            broadcaster,
             ..
         } = self;
-        config.discovers = !discovery.is_empty();
+        config.discovers = !discovery.is_empty() || broadcaster.is_some();
         let sketch_key = sketch_key(&config.realm, admission.secrets.first());
-        discovery.any_form = transport.is_some();
+        discovery.any_form = transport.is_some() || broadcaster.is_some();
         let contacts = !config.contacts.is_empty() || config.discovers;
         let on_damage = OnDamage::of(contacts, accept_loss);
-        let mut opened = opening::open(data_dir, on_damage).await?;
+        let mut opened = opening::open(data_dir, store, on_damage).await?;
         let identity = match (identity, &opened.dir) {
             (Some(identity), _) => identity,
             (None, Some(dir)) => Identity::load_or_create(dir.path().join("node.key"))?,
             (None, None) => Identity::generate(),
         };
-        let (transport, counters, lookups) = match transport {
-            Some(transport) => (transport, counters, Arc::default()),
-            None => {
+        let (transport, counters, lookups) = match (transport, broadcaster) {
+            (Some(transport), _) => (transport, counters, Arc::default()),
+            (None, Some(broadcaster)) => {
+                let address = Some(config.address.clone()).filter(|address| !address.is_empty());
+                let address = address.unwrap_or_else(|| NodeId(identity.node_id()).to_string());
+                let bus = BroadcasterTransport::start(broadcaster, address, identity.node_id())?;
+                discovery.heard = Some(bus.heard());
+                let counters = bus.counters();
+                (Arc::new(bus) as Arc<dyn Transport>, Some(counters), Arc::default())
+            }
+            (None, None) => {
                 let tcp = TcpConfig { listen, admission, ..TcpConfig::default() };
                 let tcp = TcpTransport::bind(tcp, &identity).await?;
                 let (counters, lookups) = (tcp.counters(), tcp.lookups());
@@ -325,11 +387,11 @@ impl NodeBuilder {
             config.address = transport.local_address();
         }
         config.replica.sketch_key = sketch_key;
-        config.stored = stored(opened.dir.is_some(), sync, &sync_of);
+        let durable = opened.kept != Kept::InMemory;
+        config.stored = stored(durable, sync, &sync_of);
         let id = NodeId(identity.node_id());
         let started = opening::boot(config, id, &mut opened, on_damage, &clock, &mut *on_recovery)?;
         let Opened { store, dir, .. } = opened;
-        let durable = dir.is_some();
         let sync_of = move |scope: &ScopeName| match durable {
             true => sync_of.get(scope).copied().unwrap_or(sync),
             false => Sync::Never,
@@ -338,7 +400,7 @@ impl NodeBuilder {
         let disk = disk.expect("the operating system gives a thread at the start");
         let (continued, room) = (started.continued, Room::new(write_patience));
         let driver = Driver::start(started.node, started.effects, clock, disk, transport, room);
-        let node = Node::new(driver, dir, counters, continued, discovery.any_form);
+        let node = Node::new(driver, dir, durable, counters, continued, discovery.any_form);
         discovery.start(node.driver(), &lookups);
         Ok(node)
     }
@@ -354,12 +416,56 @@ impl NodeBuilder {
             let wrong = |reason| StartError::ContactName { name: name.clone(), reason };
             check_address(name, false).map_err(wrong)?;
         }
+        self.check_alternatives()?;
+        check_sizes(&self.config)?;
         let open = self.admission.secrets.is_empty() && self.admission.allowed.is_none();
-        if self.transport.is_none() && open && !is_loopback(&self.listen) {
+        let ours = self.transport.is_none() && self.broadcaster.is_none();
+        if ours && open && !is_loopback(&self.listen) {
             return Err(StartError::Unsecured { address: self.listen.clone() });
         }
         Ok(())
     }
+
+    fn check_alternatives(&self) -> Result<(), StartError> {
+        if self.store.is_some() && self.data_dir.is_some() {
+            return Err(StartError::Both { first: "store", second: "data_dir" });
+        }
+        if self.transport.is_some() && self.broadcaster.is_some() {
+            return Err(StartError::Both { first: "transport", second: "broadcaster" });
+        }
+        Ok(())
+    }
+}
+
+/// Numbers with which a node could not work.
+fn check_sizes(config: &Config) -> Result<(), StartError> {
+    let wrong = |field, reason| Err(StartError::Config { field, reason });
+    let Config { overlay, broadcast, scopes_max, .. } = config;
+    if overlay.active < OverlayConfig::ACTIVE_MIN {
+        return wrong("overlay.active", "must be at least 2, or nodes would displace each other without end");
+    }
+    if overlay.passive == 0 {
+        return wrong("overlay.passive", "must be at least 1, or no lost neighbour could be replaced");
+    }
+    if overlay.shuffle_ms == 0 || overlay.fill_ms_min == 0 || overlay.reply_ms == 0 {
+        return wrong("overlay.shuffle_ms, fill_ms_min and reply_ms", "must be at least 1");
+    }
+    if overlay.asked_max == 0 {
+        return wrong("overlay.asked_max", "must be at least 1, or nobody would ever be asked");
+    }
+    if broadcast.haves_max == 0 || broadcast.vector_max == 0 {
+        return wrong(
+            "broadcast.haves_max and vector_max",
+            "must be at least 1, or nothing would be announced",
+        );
+    }
+    if broadcast.vector_bytes_per_s == 0 {
+        return wrong("broadcast.vector_bytes_per_s", "must be at least 1, or trees would never grow");
+    }
+    if *scopes_max <= SYSTEM_SCOPES {
+        return wrong("scopes_max", "must be at least 2: the roster is one of them");
+    }
+    Ok(())
 }
 
 /// All nodes of a cluster have it, and no client does: without a secret clients can at most guess the realm.
@@ -396,6 +502,33 @@ mod tests {
         for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:7", "example.org:1", "localhost.evil.org:1"] {
             assert!(!is_loopback(open), "{open}");
         }
+    }
+
+    #[tokio::test]
+    async fn sizes_that_make_no_sense_are_refused_with_their_name() {
+        let named = async |builder: NodeBuilder| match builder.start().await {
+            Err(StartError::Config { field, .. }) => field,
+            other => panic!("{:?}", other.err()),
+        };
+        let overlay = |change: fn(&mut OverlayConfig)| {
+            let mut config = OverlayConfig::default();
+            change(&mut config);
+            NodeBuilder::new("a").overlay(config)
+        };
+        let broadcast = |change: fn(&mut BroadcastConfig)| {
+            let mut config = BroadcastConfig::default();
+            change(&mut config);
+            NodeBuilder::new("a").broadcast(config)
+        };
+        assert_eq!(named(overlay(|config| config.active = 1)).await, "overlay.active");
+        assert_eq!(named(overlay(|config| config.passive = 0)).await, "overlay.passive");
+        assert_eq!(named(overlay(|config| config.asked_max = 0)).await, "overlay.asked_max");
+        assert!(named(overlay(|config| config.shuffle_ms = 0)).await.contains("shuffle_ms"));
+        assert!(named(broadcast(|config| config.haves_max = 0)).await.contains("haves_max"));
+        assert!(
+            named(broadcast(|config| config.vector_bytes_per_s = 0)).await.contains("vector_bytes_per_s")
+        );
+        assert_eq!(named(NodeBuilder::new("a").scopes_max(1)).await, "scopes_max");
     }
 
     #[tokio::test]

@@ -27,6 +27,36 @@ pub enum StartError {
         /// What is wrong, and where.
         what: String,
     },
+    /// What a store of the application's holds ([`NodeBuilder::store`](crate::NodeBuilder::store)) is damaged. Nothing was changed.
+    #[error(
+        "what the given store holds is damaged: {what}. Keep it as evidence and give the node an empty store: it takes everything \
+         from the other members then. Nothing was changed"
+    )]
+    DamagedStore {
+        /// What is wrong, and where.
+        what: String,
+    },
+    /// The other members have forgotten the node whose rows a store of the application's holds. Nothing was changed.
+    #[error(
+        "the other members have forgotten this one, and what the given store holds must not come back: give the node an empty store"
+    )]
+    ForgottenStore,
+    /// Two things were given of which there can be one only.
+    #[error("{first} and {second} were both given, and only one of them can be")]
+    Both {
+        /// One of them, by the builder's method.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// A value of the configuration is out of its range.
+    #[error("configuration: {field} {reason}")]
+    Config {
+        /// Its name.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The identity in the data directory.
     #[error(transparent)]
     Identity(#[from] IdentityError),

@@ -50,6 +50,7 @@ pub mod publisher;
 pub mod replica;
 mod scope;
 mod status;
+pub mod store;
 mod supervise;
 pub mod transport;
 mod tree;
@@ -58,9 +59,9 @@ mod watch;
 
 pub use ack::{Acknowledged, Acknowledging, Issued, ReadError, WriteId};
 pub use builder::NodeBuilder;
-pub use damson_core::broadcast::BroadcastCounters;
+pub use damson_core::broadcast::{BroadcastConfig, BroadcastCounters};
 pub use damson_core::crdt::{Actor, Digest, Dot, Hlc, Key, Kind, Life, LimitError, Limits, NodeId};
-pub use damson_core::membership::{LivenessConfig, MemberState, OverlayCounters};
+pub use damson_core::membership::{LivenessConfig, MemberState, OverlayConfig, OverlayCounters};
 pub use damson_core::node::{
     Ack, AckConfig, AckCounters, DialConfig, Event, MemoryConfig, NodeCounters, Token, TokenError, WaitError,
     Waited,

@@ -32,7 +32,9 @@ struct Inner {
     /// Its transport is the application's own, and so is the form of addresses.
     any_address: bool,
     /// Held so that no other process takes the directory.
-    dir: Option<DataDir>,
+    _dir: Option<DataDir>,
+    /// There is a store that outlives the node.
+    durable: bool,
 }
 
 impl Node {
@@ -44,11 +46,12 @@ impl Node {
     pub(crate) fn new(
         driver: Arc<Driver>,
         dir: Option<DataDir>,
+        durable: bool,
         transport: Option<Arc<TransportCounters>>,
         continued: bool,
         any_address: bool,
     ) -> Self {
-        Self { inner: Arc::new(Inner { driver, transport, continued, any_address, dir }) }
+        Self { inner: Arc::new(Inner { driver, transport, continued, any_address, _dir: dir, durable }) }
     }
 
     pub(crate) fn driver(&self) -> &Arc<Driver> {
@@ -197,10 +200,10 @@ impl Node {
     /// restart become a new life's first.
     ///
     /// # Errors
-    /// [`BackupError::NothingStored`] without a data directory, [`BackupError::NoSnapshot`] when the node has stopped or its
+    /// [`BackupError::NothingStored`] without a data directory or a store, [`BackupError::NoSnapshot`] when the node has stopped or its
     /// disk has failed.
     pub async fn begin_backup(&self) -> Result<Backup, BackupError> {
-        if self.inner.dir.is_none() {
+        if !self.inner.durable {
             return Err(BackupError::NothingStored);
         }
         self.inner.driver.snapshot().await

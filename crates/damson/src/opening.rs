@@ -24,7 +24,18 @@ const OWNER_PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Opened {
     pub store: Box<dyn Store>,
     pub dir: Option<DataDir>,
+    /// Nothing outlives the node, or the store is the application's, or there is a directory.
+    pub kept: Kept,
     mark: Option<Bytes>,
+}
+
+/// Where a node keeps its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    InMemory,
+    InDirectory,
+    /// In a store of the application's: there is nothing that could be set aside.
+    Elsewhere,
 }
 
 /// How far a start has read what is stored.
@@ -63,11 +74,19 @@ impl OnDamage {
 
 impl Opened {
     fn new(store: Box<dyn Store>, dir: Option<DataDir>) -> Self {
-        Self { store, dir, mark: None }
+        let kept = if dir.is_some() { Kept::InDirectory } else { Kept::InMemory };
+        Self { store, dir, kept, mark: None }
     }
 }
 
-pub(crate) async fn open(path: Option<PathBuf>, on_damage: OnDamage) -> Result<Opened, StartError> {
+pub(crate) async fn open(
+    path: Option<PathBuf>,
+    store: Option<Box<dyn Store>>,
+    on_damage: OnDamage,
+) -> Result<Opened, StartError> {
+    if let Some(store) = store {
+        return Ok(Opened { kept: Kept::Elsewhere, ..Opened::new(store, None) });
+    }
     let Some(path) = path else {
         return Ok(Opened::new(Box::new(MemoryStore::new()), None));
     };
@@ -143,11 +162,16 @@ pub(crate) fn boot(
         Err(error @ StoreError::Damaged { .. }) => boot.damaged(error.to_string()),
         Err(error) => return Err(error.into()),
     }
+    let elsewhere = opened.kept == Kept::Elsewhere;
     if boot.is_forgotten() {
+        if elsewhere {
+            return Err(StartError::ForgottenStore);
+        }
         begin_empty(opened)?;
         return Ok(Boot::new(config, id, entropy()).finish(None, clock.now()));
     }
     match (boot.damage(), on_damage) {
+        (Some(what), _) if elsewhere => return Err(StartError::DamagedStore { what: what.to_owned() }),
         (Some(what), OnDamage::Refuse) => {
             let path = opened.dir.as_ref().map(|dir| dir.path().to_owned()).unwrap_or_default();
             return Err(StartError::Damaged { path, what: what.to_owned() });

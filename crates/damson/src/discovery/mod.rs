@@ -7,12 +7,14 @@
 //! ```text
 //!   name: lookup, every 30 s; every 2 s without a neighbour --.
 //!                                                              >-- lists -- Input::Contacts --> node dials
-//!   file: time and length, every second; read when new -------'
+//!   file: time and length, every second; read when new -------|
+//!   broadcaster: who says that he is there -------------------'
 //! ```
 
 mod address;
 mod dns;
 mod file;
+mod heard;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub struct DiscoveryConfig {
 pub(crate) struct Discovery {
     pub names: Vec<String>,
     pub files: Vec<PathBuf>,
+    /// Who is on a broadcaster.
+    pub heard: Option<watch::Receiver<Vec<String>>>,
     /// Addresses are those of a transport of the application's own, and need not be `host:port`.
     pub any_form: bool,
     pub config: DiscoveryConfig,
@@ -92,8 +96,9 @@ impl Discovery {
 
     /// Starts a task for each source. They end with the driver.
     pub fn start(self, driver: &Arc<Driver>, lookups: &Arc<Lookups>) {
-        let Self { names, files, any_form, config } = self;
-        let found = Mutex::new(vec![Vec::new(); names.len() + files.len()]);
+        let Self { names, files, heard, any_form, config } = self;
+        let sources = names.len() + files.len() + usize::from(heard.is_some());
+        let found = Mutex::new(vec![Vec::new(); sources]);
         let lists = Arc::new(Lists { driver: driver.clone(), found });
         let mut reports = (0..).map(|at| Report { at, lists: lists.clone() });
         for (name, report) in names.into_iter().zip(&mut reports) {
@@ -101,6 +106,9 @@ impl Discovery {
         }
         for (path, report) in files.into_iter().zip(&mut reports) {
             tokio::spawn(file::follow(path, any_form, report, config.clone()));
+        }
+        for (heard, report) in heard.into_iter().zip(&mut reports) {
+            tokio::spawn(heard::follow(heard, report));
         }
     }
 }

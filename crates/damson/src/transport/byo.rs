@@ -115,12 +115,16 @@ impl DialRequest {
     }
 }
 
-/// One link, as the application sees it. Dropping it ends the link: that is how to say that the wire has failed.
+/// One link, as the application or a transport of its own sees it. Dropping it ends the link: that is how to say that the wire has failed.
 pub struct ByoLink {
     endpoint: Endpoint,
 }
 
 impl ByoLink {
+    pub(super) fn new(endpoint: Endpoint) -> ByoLink {
+        ByoLink { endpoint }
+    }
+
     /// Hands the node a frame from the wire.
     ///
     /// # Errors
@@ -129,6 +133,26 @@ impl ByoLink {
     /// breaks the rules.
     pub fn receive(&self, frame: Bytes) -> Result<(), SendError> {
         self.endpoint.try_deliver(frame)
+    }
+
+    /// The same, but waits for room. Dropped at its await, the frame is lost or not.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] and [`SendError::TooLarge`], as [`ByoLink::receive`].
+    pub async fn deliver(&self, frame: Bytes) -> Result<(), SendError> {
+        let (bytes, limit) = (frame.len(), self.endpoint.limits().frame_bytes_max);
+        if bytes > limit {
+            return Err(SendError::TooLarge { bytes, limit });
+        }
+        tokio::select! {
+            () = self.endpoint.deliver(frame) => Ok(()),
+            () = self.endpoint.given_up() => Err(SendError::Closed),
+        }
+    }
+
+    /// Waits until the node has ended the link, and the time is over in which it may still be sent what was queued.
+    pub async fn ended(&self) {
+        self.endpoint.given_up().await;
     }
 
     /// Waits for the next frame for the wire; `None` once the node has ended the link and everything before was

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::{sync::mpsc, time};
 
 use super::{
-    Lane, PeerId, SendError, TransportError,
+    ByoLink, Lane, PeerId, SendError, TransportError,
     backlog::Backlog,
     lanes::{Idle, Lanes, Taken},
 };
@@ -71,6 +71,21 @@ pub struct LinkLimits {
 }
 
 impl Link {
+    /// Makes a link for a [`Transport`](super::Transport) of one's own: the half that `dial` and `accept` return, and the half that
+    /// the transport feeds from the wire and empties to it. `peer` is who is at the other end, as far as the transport knows.
+    ///
+    /// # Errors
+    /// [`TransportError::Config`] if the limits make no sense.
+    pub fn pair(
+        peer: PeerId,
+        remote: impl Into<String>,
+        limits: &LinkLimits,
+    ) -> Result<(Link, ByoLink), TransportError> {
+        limits.validate()?;
+        let (link, endpoint) = Link::new(peer, remote.into(), limits);
+        Ok((link, ByoLink::new(endpoint)))
+    }
+
     /// Makes both halves of a link.
     pub(super) fn new(peer: PeerId, remote: String, limits: &LinkLimits) -> (Link, Endpoint) {
         let lanes = Arc::new(Lanes::new(limits.clone()));

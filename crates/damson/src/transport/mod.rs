@@ -4,13 +4,17 @@
 //! owner so by [`Link::incoming`] running dry. There is no reconnecting, no retrying and no ordering between links
 //! here: what a link's end means is decided above.
 //!
-//! Three implementations:
+//! Five implementations:
 //! - [`TcpTransport`]: TCP with mutual TLS 1.3, the default;
 //! - [`MemoryTransport`]: channels within one process, with links that can be cut, for tests and demonstrations;
-//! - [`ByoTransport`]: the application moves the bytes itself.
+//! - [`ByoTransport`]: the application moves the bytes itself;
+//! - [`DatagramTransport`]: the application moves messages, and may lose some;
+//! - a [`Broadcaster`]: the same, where each message goes to all.
+//!
+//! Another one implements [`Transport`] and makes its links with [`Link::pair`].
 //!
 //! Inside, each link is two halves. The owner's half is [`Link`] with its [`LinkSender`]; the transport's half is an
-//! `Endpoint`, which is fed from the wire and emptied to it. All three transports share both halves, so limits, lanes
+//! `Endpoint` ([`ByoLink`] outside of here), which is fed from the wire and emptied to it. All transports share both halves, so limits, lanes
 //! and the rules about when a link ends are the same everywhere:
 //!
 //! ```text
@@ -27,8 +31,10 @@ use std::pin::Pin;
 
 mod admission;
 mod backlog;
+mod broadcaster;
 mod byo;
 mod counters;
+mod datagrams;
 mod error;
 mod frame;
 mod handshakes;
@@ -42,8 +48,13 @@ mod tls;
 
 pub use admission::{Admission, ClusterSecret};
 pub use backlog::Backlog;
+pub(crate) use broadcaster::BroadcasterTransport;
+pub use broadcaster::{BroadcastFault, Broadcaster, GossipBroadcaster, GossipBuffer, PubSub};
 pub use byo::{ByoHandle, ByoLink, ByoTransport, DialRequest};
 pub use counters::TransportCounters;
+pub use datagrams::{
+    DatagramCounters, DatagramHandle, DatagramLimits, DatagramTransport, HandleFault, SendFault,
+};
 pub use error::TransportError;
 pub use lanes::{Idle, Lane, SendError};
 pub use link::{Link, LinkLimits, LinkSender};

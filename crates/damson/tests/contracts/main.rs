@@ -1,8 +1,11 @@
 //! What the systems that Damson unites promise their users, each through the public API and on three nodes or more.
 //! `docs/contracts.md` names these tests.
 
+mod broadcasters;
 mod cluster;
 mod counters;
+mod datagrams;
+mod examples;
 mod faults;
 mod gossip;
 mod groups;
@@ -10,5 +13,6 @@ mod handles;
 mod publishers;
 mod replicas;
 mod stage;
+mod stores;
 mod wire;
 mod wires;
