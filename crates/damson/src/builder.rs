@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use damson_core::broadcast::BroadcastConfig;
 use damson_core::crdt::NodeId;
 use damson_core::node::{Config, MemoryConfig, Stored};
 use damson_core::replica::ReplicaConfig;
@@ -254,6 +255,13 @@ impl NodeBuilder {
     #[must_use]
     pub fn acknowledgement(mut self, config: damson_core::node::AckConfig) -> Self {
         self.config.ack = config;
+        self
+    }
+
+    /// Timing and bounds of the broadcast: when announcements leave, and what is kept for those who missed something.
+    #[must_use]
+    pub fn broadcast(mut self, config: BroadcastConfig) -> Self {
+        self.config.broadcast = config;
         self
     }
 

@@ -31,7 +31,9 @@
 
 mod ack;
 pub mod backup;
+pub mod broadcast;
 mod builder;
+mod casts;
 mod clock;
 mod discovery;
 mod driver;
@@ -42,6 +44,7 @@ mod node;
 mod opening;
 mod scope;
 mod status;
+mod topic;
 pub mod transport;
 mod tree;
 mod value;
@@ -49,11 +52,14 @@ mod watch;
 
 pub use ack::{Acknowledged, Acknowledging, Issued, ReadError, WriteId};
 pub use builder::NodeBuilder;
-pub use damson_core::broadcast::BroadcastCounters;
+pub use casts::{CastError, InboxLimits, NameError};
+pub use damson_core::broadcast::{BroadcastConfig, BroadcastCounters};
+pub use damson_core::casts::CastCounters;
 pub use damson_core::crdt::{Actor, Digest, Key, Kind, Life, LimitError, Limits, NodeId};
 pub use damson_core::membership::{LivenessConfig, MemberState, OverlayCounters};
 pub use damson_core::node::{
-    Ack, AckConfig, AckCounters, DialConfig, Event, MemoryConfig, Token, TokenError, WaitError, Waited,
+    Ack, AckConfig, AckCounters, CallError, DialConfig, Event, MemoryConfig, Token, TokenError, WaitError,
+    Waited,
 };
 pub use damson_core::replica::{
     Behind, MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Tx, View, WriteError,
@@ -68,6 +74,7 @@ pub use node::Node;
 pub use opening::Recovery;
 pub use scope::Scope;
 pub use status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
+pub use topic::{Heard, Subscriber, Topic};
 pub use tree::TreeView;
 pub use value::{Json, Value, ValueError};
 pub use watch::{Change, Watch};

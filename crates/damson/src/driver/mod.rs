@@ -14,6 +14,8 @@
 //!                                            `--> queue of rows  --> disk thread --> tickets
 //! ```
 
+mod calls;
+mod casting;
 mod disk;
 #[cfg(test)]
 mod failing;
@@ -34,7 +36,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use damson_core::node::{Effect, Event, Input, LinkId, Node as Core, Waited, Written};
+use bytes::Bytes;
+use damson_core::node::{CallError, Effect, Event, Input, LinkId, Node as Core, Waited, Written};
 use damson_core::replica::{Tx, WriteError};
 use damson_core::scope::ScopeName;
 use damson_core::time::{Now, Time};
@@ -42,9 +45,13 @@ use damson_core::wire::Refusal;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
+use crate::broadcast::{Exchanges, Handlers, offer_inspection};
+use crate::casts::{Heard, Listeners};
 use crate::clock::OsClock;
 use crate::transport::{Idle, LinkSender, SendError, Transport};
 use crate::watch::Watchers;
+
+use calls::Services;
 
 pub(crate) use disk::Disk;
 pub use disk::{Sync, Ticket};
@@ -60,6 +67,10 @@ pub(crate) struct Driver {
     disk: Disk,
     transport: Arc<dyn Transport>,
     watchers: Watchers,
+    listeners: Listeners,
+    services: Services,
+    handlers: Handlers,
+    exchanges: Exchanges,
     events: broadcast::Sender<Event>,
     /// The deadline is sooner than the timer.
     moved: Notify,
@@ -78,6 +89,8 @@ struct State {
     links: BTreeMap<LinkId, OpenLink>,
     /// Who is to be told of waits that end.
     waits: BTreeMap<u64, oneshot::Sender<Waited>>,
+    /// Who is to be told of calls that end.
+    calls: BTreeMap<u64, oneshot::Sender<Result<Bytes, CallError>>>,
     next_link: u64,
     /// Links that were closed because their queue was full, and of which the node has not heard yet.
     full: Vec<LinkId>,
@@ -106,6 +119,7 @@ impl Driver {
             node,
             links: BTreeMap::new(),
             waits: BTreeMap::new(),
+            calls: BTreeMap::new(),
             next_link: 1,
             full: Vec::new(),
             timer: Time(0),
@@ -117,6 +131,10 @@ impl Driver {
             disk,
             transport,
             watchers: Watchers::default(),
+            listeners: Listeners::default(),
+            services: Services::default(),
+            handlers: Handlers::default(),
+            exchanges: Exchanges::default(),
             events: broadcast::Sender::new(EVENTS_MAX),
             moved: Notify::new(),
             idle: Arc::default(),
@@ -126,6 +144,7 @@ impl Driver {
             expelled: AtomicU64::new(0),
         });
         driver.carry_out(&mut driver.state.lock(), effects);
+        offer_inspection(&driver);
         tokio::spawn(accept(driver.clone()));
         tokio::spawn(keep_time(driver.clone()));
         tokio::spawn(release(driver.clone()));
@@ -218,6 +237,7 @@ impl Driver {
             self.carry_out(&mut state, effects);
             state.stopped = true;
             state.waits.clear();
+            state.calls.clear();
             state.node.stop_mark()
         };
         self.stopping.send_replace(true);
@@ -230,6 +250,7 @@ impl Driver {
         state.stopped = true;
         state.links.clear();
         state.waits.clear();
+        state.calls.clear();
         drop(state);
         self.stopping.send_replace(true);
     }
@@ -301,17 +322,19 @@ impl Driver {
                 // Who waited may have gone.
                 let _ = state.waits.remove(&wait).map(|waiter| waiter.send(end));
             }
+            Effect::Cast { tag, from, number, body } => {
+                self.listeners.note(&tag, &Heard::Cast { from, number, body });
+            }
+            Effect::CastLost { tag, from, first, last } => {
+                self.listeners.note(&tag, &Heard::Gone { from, first, last });
+            }
+            Effect::Called { caller, service, body } => self.called(caller, &service, body),
+            Effect::Returned { call, result } => Self::returned(state, call, result),
             Effect::Event(event) => self.tell(event),
         }
     }
 
-    fn send(
-        self: &Arc<Self>,
-        state: &mut State,
-        link: LinkId,
-        lane: damson_core::node::Lane,
-        frame: bytes::Bytes,
-    ) {
+    fn send(self: &Arc<Self>, state: &mut State, link: LinkId, lane: damson_core::node::Lane, frame: Bytes) {
         let Some(open) = state.links.get(&link) else { return };
         match open.sender.try_send(lane.into(), frame) {
             Ok(()) => {}
