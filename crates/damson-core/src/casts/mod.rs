@@ -13,27 +13,26 @@
 //! A node that does not listen to a tag passes its casts on all the same, and keeps count. Names of these streams for the
 //! broadcast are scopes of the system that begin with [`Tag::PREFIX`] and have no replica anywhere.
 
+mod cast;
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::{BufMut, Bytes, BytesMut};
 use damson_crdt::{Actor, NodeId};
 
-use crate::scope::{ScopeName, ScopeNameError};
+use crate::scope::ScopeName;
 use crate::time::Time;
 use crate::wire::Have;
 
+pub use cast::{CAST_BYTES_MAX, Cast, Tag};
+
+use cast::{NUMBER_MAX, first_tag};
 use stream::Stream;
 
-/// The longest body of a cast, in bytes: 1 MiB. The broadcast keeps a few megabytes for those who missed something.
-pub const CAST_BYTES_MAX: usize = 1 << 20;
 /// Tags on which one process may cast, and streams that are remembered of one member: 1,024.
 pub const TAGS_MAX: usize = 1_024;
 /// Streams that are remembered of all members together.
 const STREAMS_MAX: usize = 65_536;
-/// No process sends so many.
-const NUMBER_MAX: u64 = 1 << 48;
 /// Announcements further ahead than this of what has come are not believed.
 const AHEAD_MAX: u64 = 1 << 20;
 /// How long a node counts as new after it has found its first neighbour, in milliseconds.
@@ -45,12 +44,6 @@ const ANNOUNCED_MS: u64 = 600_000;
 const EARLIER_MS: u64 = 120_000;
 /// Of so many streams the one that was silent longest makes room.
 const SAMPLE: usize = 64;
-/// Actor and number in front of a cast's body.
-const HEAD_BYTES: usize = Actor::BYTES + 8;
-
-/// What casts are about: a name, 1 to [`Tag::BYTES_MAX`] bytes as those of scopes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tag(ScopeName);
 
 /// A cast that was not sent. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -98,17 +91,6 @@ pub(crate) enum Taken {
     Refused,
 }
 
-/// A cast as it travels: whose, its number, and what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cast {
-    /// The process: its node, and in place of a life the number drawn at its start.
-    pub from: Actor,
-    /// Its number on the tag, from 1.
-    pub number: u64,
-    /// What it says.
-    pub body: Bytes,
-}
-
 /// What a node knows of casts.
 #[derive(Debug)]
 pub(crate) struct Casts {
@@ -121,59 +103,6 @@ pub(crate) struct Casts {
     /// Streams were forgotten for want of room: one that is unknown need not be new.
     forgets: bool,
     counters: CastCounters,
-}
-
-impl Tag {
-    /// How the names of streams begin.
-    pub const PREFIX: &str = "~cast:";
-    /// Longest name, in bytes.
-    pub const BYTES_MAX: usize = ScopeName::BYTES_MAX - Self::PREFIX.len();
-
-    /// A tag of this name.
-    ///
-    /// # Errors
-    /// When the text is empty, longer than [`Tag::BYTES_MAX`] or has other characters than names of scopes.
-    pub fn new(name: &str) -> Result<Self, ScopeNameError> {
-        // Empty names would be the prefix alone.
-        let text = if name.is_empty() { String::new() } else { format!("{}{name}", Self::PREFIX) };
-        text.parse().map(Self)
-    }
-
-    /// The name.
-    pub fn name(&self) -> &str {
-        &self.0.as_str()[Self::PREFIX.len()..]
-    }
-
-    /// The tag of a stream of casts; `None` for scopes.
-    pub(crate) fn of(scope: &ScopeName) -> Option<Self> {
-        (scope.is_cast() && scope.as_str().len() > Self::PREFIX.len()).then(|| Self(scope.clone()))
-    }
-
-    /// As the broadcast names it.
-    pub(crate) fn scope(&self) -> &ScopeName {
-        &self.0
-    }
-}
-
-impl Cast {
-    /// The bytes that travel.
-    pub fn encode(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(HEAD_BYTES + self.body.len());
-        out.put_slice(&self.from.to_bytes());
-        out.put_u64(self.number);
-        out.put_slice(&self.body);
-        out.freeze()
-    }
-
-    /// The reverse; `None` when the bytes are no cast, or its number or length is beyond the limits.
-    pub fn decode(payload: &Bytes) -> Option<Self> {
-        let (head, body) = payload.split_at_checked(HEAD_BYTES)?;
-        let (from, number) = head.split_at(Actor::BYTES);
-        let number = u64::from_be_bytes(number.try_into().ok()?);
-        let sound = (1..=NUMBER_MAX).contains(&number) && body.len() <= CAST_BYTES_MAX;
-        let from = Actor::from_bytes(from).filter(|_| sound)?;
-        Some(Self { from, number, body: payload.slice(HEAD_BYTES..) })
-    }
 }
 
 impl Casts {
@@ -293,7 +222,7 @@ impl Casts {
 
     /// The greatest numbers of the streams that were heard of late, for new neighbours.
     pub fn tops(&self, now: Time) -> Vec<Have> {
-        let have = |tag: &Tag, actor, last| Have { scope: tag.0.clone(), actor, last };
+        let have = |tag: &Tag, actor, last| Have { scope: tag.scope().clone(), actor, last };
         let own = self.sent.iter().map(|(tag, last)| have(tag, self.own, *last));
         let of_late = |stream: &Stream| stream.newest() > 0 && now.ms_since(stream.heard) <= ANNOUNCED_MS;
         let others = self.streams.iter().filter(|(_, stream)| of_late(stream));
@@ -347,7 +276,7 @@ impl Casts {
 
 /// Where the streams of a node begin.
 fn first_of(node: NodeId) -> (Actor, Tag) {
-    (Actor::new(node, damson_crdt::Life(0)), Tag(ScopeName::first_cast()))
+    (Actor::new(node, damson_crdt::Life(0)), first_tag())
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use damson_crdt::Life;
 
 use super::*;

@@ -61,7 +61,8 @@ struct Entry {
     handler: String,
     peer: NodeId,
     began: Instant,
-    task: AbortHandle,
+    /// Absent until it has begun.
+    task: Option<AbortHandle>,
 }
 
 /// Takes an exchange from the table when it ends, however that is.
@@ -97,28 +98,39 @@ impl Exchanges {
         exchange: impl Future<Output = ()> + Send + 'static,
         runtime: &Handle,
     ) {
-        let mut table = self.0.lock();
-        table.last += 1;
-        let reference = ExchangeRef(table.last);
+        let reference = self.enter(handler, peer);
         let ends = Ends(self.0.clone(), reference);
-        // The table is locked: it does not end before it stands there.
         let task = runtime.spawn(async move {
             let _ends = ends;
             exchange.await;
         });
-        let (handler, began, task) = (handler.to_string(), Instant::now(), task.abort_handle());
-        table.running.insert(reference, Entry { handler, peer, began, task });
+        match self.0.lock().running.get_mut(&reference) {
+            Some(entry) => entry.task = Some(task.abort_handle()),
+            // It has ended already, or was cancelled.
+            None => task.abort(),
+        }
+    }
+
+    fn enter(&self, handler: &str, peer: NodeId) -> ExchangeRef {
+        let mut table = self.0.lock();
+        table.last += 1;
+        let reference = ExchangeRef(table.last);
+        let entry = Entry { handler: handler.to_string(), peer, began: Instant::now(), task: None };
+        table.running.insert(reference, entry);
+        reference
     }
 
     fn cancel(&self, which: &Selector) -> Vec<Exchange> {
-        let cancelled = self.list(|exchange| which.names(exchange));
-        let mut table = self.0.lock();
-        let gone = cancelled.into_iter().filter_map(|exchange| {
-            let entry = table.running.remove(&exchange.reference)?;
-            entry.task.abort();
-            Some(exchange)
+        let mut cancelled = self.list(|exchange| which.names(exchange));
+        let mut tasks = Vec::new();
+        cancelled.retain(|exchange| {
+            let entry = self.0.lock().running.remove(&exchange.reference);
+            tasks.extend(entry.as_ref().and_then(|entry| entry.task.clone()));
+            entry.is_some()
         });
-        gone.collect()
+        // Without the lock: what ends takes itself from the table.
+        tasks.iter().for_each(AbortHandle::abort);
+        cancelled
     }
 }
 

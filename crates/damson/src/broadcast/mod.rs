@@ -7,8 +7,10 @@
 //! Each handler runs on a thread of its own. After a panic it is made anew.
 
 mod exchanges;
+mod grafts;
 mod inspection;
 mod running;
+mod starting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,16 +23,20 @@ use damson_core::node::CallError;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::casts::{self, CastError, InboxLimits, Listening, NameError};
+use crate::casts::CastError;
 use crate::driver::Driver;
 use crate::node::Node;
 use crate::transport::BoxFuture;
 
 pub use exchanges::{Exchange, ExchangeRef, Selector};
 pub use inspection::Outstanding;
+pub use starting::{HandlerBuilder, HandlerError};
 
 pub(crate) use exchanges::Exchanges;
 pub(crate) use inspection::offer as offer_inspection;
+
+use grafts::{Given, Gone};
+use starting::Settings;
 
 /// The longest id of a message, in bytes.
 pub const ID_BYTES_MAX: usize = 1_024;
@@ -85,45 +91,6 @@ pub struct ExchangePeer {
     driver: Arc<Driver>,
     service: String,
     member: NodeId,
-}
-
-/// A handler before it runs. Made by [`Node::broadcast_handler`].
-pub struct HandlerBuilder<H> {
-    driver: Arc<Driver>,
-    name: String,
-    make: Box<dyn FnMut() -> H + Send>,
-    settings: Settings,
-    answer: Option<Answer>,
-}
-
-type Answer = Arc<dyn Fn(NodeId, Bytes) -> BoxFuture<'static, Result<Bytes, String>> + Send + Sync>;
-
-#[derive(Debug, Clone, Copy)]
-struct Settings {
-    interval: Duration,
-    exchanges_max: usize,
-    inbox: InboxLimits,
-}
-
-/// A handler that could not be started. Nothing runs.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HandlerError {
-    /// The text is no name.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// A handler of this name runs already.
-    #[error("a handler named {name:?} runs already")]
-    NameTaken {
-        /// The name.
-        name: String,
-    },
-    /// The operating system gives no thread.
-    #[error("no thread for the handler: {reason}")]
-    Thread {
-        /// What the system says.
-        reason: String,
-    },
 }
 
 /// A broadcast that was not sent.
@@ -195,25 +162,12 @@ struct Running {
 /// What is asked of a handler. Whoever asked may have gone.
 enum Request {
     Pack { message: Bytes, done: oneshot::Sender<Option<(MessageId, Bytes)>> },
-    Graft { of: running::Gone, done: oneshot::Sender<Vec<running::Given>> },
-    Take { of: running::Gone, given: Vec<running::Given> },
+    Graft { of: Gone, done: oneshot::Sender<Vec<Given>> },
+    Take { of: Gone, given: Vec<Given> },
     Exchange { peer: NodeId },
 }
 
 impl Node {
-    /// Describes a handler of broadcasts under a name; it begins with [`HandlerBuilder::start`] and runs as long as the node.
-    /// `make` is called at the start and again after a panic.
-    pub fn broadcast_handler<H: BroadcastHandler>(
-        &self,
-        name: &str,
-        make: impl FnMut() -> H + Send + 'static,
-    ) -> HandlerBuilder<H> {
-        let interval = Duration::from_secs(10);
-        let settings = Settings { interval, exchanges_max: 1, inbox: InboxLimits::default() };
-        let (driver, name) = (self.driver().clone(), name.to_string());
-        HandlerBuilder { driver, name, make: Box::new(make), settings, answer: None }
-    }
-
     /// Broadcasts a message to the handlers of this name on all other nodes, through the one here. While links are behind it
     /// waits, as writes do.
     ///
@@ -240,66 +194,6 @@ impl Node {
     pub fn broadcast_handlers(&self) -> BTreeMap<String, HandlerCounters> {
         let all = self.driver().handlers().0.lock();
         all.iter().map(|(name, running)| (name.clone(), *running.counters.lock())).collect()
-    }
-}
-
-impl<H: BroadcastHandler> HandlerBuilder<H> {
-    /// How often an exchange with a member begins by itself, a quarter more or less. Default 10 s.
-    #[must_use]
-    pub fn exchange_interval(mut self, interval: Duration) -> Self {
-        self.settings.interval = interval;
-        self
-    }
-
-    /// Exchanges of this handler at once. Default 1; 0 begins none.
-    #[must_use]
-    pub fn exchanges_max(mut self, max: usize) -> Self {
-        self.settings.exchanges_max = max;
-        self
-    }
-
-    /// What may wait for the handler. What finds no room is counted as lost.
-    #[must_use]
-    pub fn inbox(mut self, limits: InboxLimits) -> Self {
-        self.settings.inbox = limits;
-        self
-    }
-
-    /// The other end of exchanges: answers what [`ExchangePeer::ask`] asks. Without it they are not offered here.
-    #[must_use]
-    pub fn answer<F, A>(mut self, answer: F) -> Self
-    where
-        F: Fn(NodeId, Bytes) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<Bytes, String>> + Send + 'static,
-    {
-        self.answer = Some(Arc::new(move |member, body| Box::pin(answer(member, body))));
-        self
-    }
-
-    /// Begins.
-    ///
-    /// # Errors
-    /// [`HandlerError`]; nothing runs then.
-    pub async fn start(self) -> Result<(), HandlerError> {
-        let Self { driver, name, make, settings, answer } = self;
-        let tag = casts::tag('h', "a handler", &name)?;
-        let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
-        let counters = Mutex::default();
-        let running = Arc::new(Running { name: name.clone(), tag, requests, counters, settings });
-        if !driver.handlers().add(&running) {
-            return Err(HandlerError::NameTaken { name });
-        }
-        let listening = Listening::begin(driver.clone(), running.tag.clone(), settings.inbox);
-        if let Err(error) = running::start(make, &driver, &running, listening, inbox) {
-            driver.handlers().0.lock().remove(&name);
-            return Err(HandlerError::Thread { reason: error.to_string() });
-        }
-        running::offer_grafts(&driver, &running);
-        if let Some(answer) = answer {
-            driver.offer(&exchange_service(&name), answer);
-        }
-        tokio::spawn(exchanges::keep_exchanging(driver, running));
-        Ok(())
     }
 }
 

@@ -4,21 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use damson_core::crdt::{Actor, Life, NodeId};
-use minicbor::{Decode, Encode};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 
+use super::grafts::{self, Given, Gone};
 use super::{
     BroadcastHandler, ExchangePeer, ExchangeStart, Graft, HandlerCounters, MessageId, Request, Running,
     exchange_service, unpack,
 };
 use crate::casts::{Heard, Listening};
 use crate::driver::Driver;
-use crate::transport::BoxFuture;
 
 /// Messages of which the id is remembered, for those who lost them.
 const IDS_MAX: usize = 8_192;
@@ -26,37 +24,8 @@ const IDS_MAX: usize = 8_192;
 const GRAFT_MAX: u64 = 256;
 /// What is given at once, in bytes.
 const GIVEN_BYTES_MAX: usize = 512 << 10;
-/// Members that are asked besides the one that sent them.
-const OTHERS_MAX: usize = 2;
 /// Pieces that are asked for at the same time.
 const FETCHES_MAX: usize = 8;
-/// How long a member is given to give them.
-const GRAFT_TIME_OUT: Duration = Duration::from_secs(5);
-
-/// Messages of one process that nobody spreads any more.
-#[derive(Debug, Clone, Copy, Encode, Decode)]
-pub(super) struct Gone {
-    #[n(0)]
-    node: NodeId,
-    #[n(1)]
-    boot: u64,
-    #[n(2)]
-    first: u64,
-    #[n(3)]
-    last: u64,
-}
-
-/// One of them, from a handler elsewhere.
-#[derive(Debug, Clone, Encode, Decode)]
-pub(super) struct Given {
-    #[n(0)]
-    number: u64,
-    #[cbor(n(1), with = "minicbor::bytes")]
-    id: Vec<u8>,
-    /// Absent when it is stale.
-    #[cbor(n(2), with = "minicbor::bytes")]
-    payload: Option<Vec<u8>>,
-}
 
 struct Runner<H> {
     make: Box<dyn FnMut() -> H + Send>,
@@ -114,52 +83,6 @@ async fn next(listening: &mut Listening, requests: &mut mpsc::Receiver<Request>)
     }
 }
 
-/// Gives other members what their handlers of this name have lost.
-pub(super) fn offer_grafts(driver: &Arc<Driver>, running: &Arc<Running>) {
-    let name = graft_service(&running.name);
-    let running = Arc::downgrade(running);
-    let service = move |_: NodeId, body: Bytes| -> BoxFuture<'static, Result<Bytes, String>> {
-        let running = running.clone();
-        Box::pin(async move {
-            let of: Gone = minicbor::decode(&body).map_err(|error| error.to_string())?;
-            let running = running.upgrade().ok_or("the handler has ended")?;
-            let (done, given) = oneshot::channel();
-            running.requests.try_send(Request::Graft { of, done }).map_err(|_| "the handler is busy")?;
-            let given = given.await.map_err(|_| "the handler has ended")?;
-            Ok(minicbor::to_vec(&given).expect("memory").into())
-        })
-    };
-    driver.offer(&name, Arc::new(service));
-}
-
-/// Asks other members for what nobody spreads any more: first the one that sent it.
-async fn fetch(driver: Arc<Driver>, running: Arc<Running>, of: Gone) {
-    let near = driver.look(|node, _| node.active_view());
-    let own = driver.look(|node, _| node.id());
-    let others = near.into_iter().filter(|member| *member != of.node).take(OTHERS_MAX);
-    let question = Bytes::from(minicbor::to_vec(of).expect("memory"));
-    let service = graft_service(&running.name);
-    let mut given: Vec<Given> = Vec::new();
-    for member in std::iter::once(of.node).chain(others).filter(|member| *member != own) {
-        let answer = driver.call(member, &service, question.clone(), GRAFT_TIME_OUT).await;
-        let Some(more) = answer.ok().and_then(|body| minicbor::decode::<Vec<Given>>(&body).ok()) else {
-            continue;
-        };
-        let is_new = |one: &Given, given: &[Given]| given.iter().all(|had| had.number != one.number);
-        for one in more {
-            if (of.first..=of.last).contains(&one.number) && is_new(&one, &given) {
-                given.push(one);
-            }
-        }
-        if given.len() as u64 == of.len() {
-            break;
-        }
-    }
-    if running.requests.send(Request::Take { of, given }).await.is_err() {
-        running.counters.lock().lost += of.len();
-    }
-}
-
 impl<H: BroadcastHandler> Runner<H> {
     fn on(&mut self, event: Event) {
         match event {
@@ -210,7 +133,7 @@ impl<H: BroadcastHandler> Runner<H> {
             self.count(|counters| counters.lost += asked.len());
             return;
         };
-        let fetch = fetch(self.driver.clone(), self.running.clone(), asked);
+        let fetch = grafts::fetch(self.driver.clone(), self.running.clone(), asked);
         self.runtime.spawn(async move {
             fetch.await;
             drop(permit);
@@ -316,14 +239,4 @@ impl<H: BroadcastHandler> Runner<H> {
     fn count(&self, count: impl FnOnce(&mut HandlerCounters)) {
         count(&mut self.running.counters.lock());
     }
-}
-
-impl Gone {
-    fn len(&self) -> u64 {
-        self.last - self.first + 1
-    }
-}
-
-fn graft_service(name: &str) -> String {
-    format!("g:{name}")
 }

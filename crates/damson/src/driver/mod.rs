@@ -53,6 +53,7 @@ use crate::watch::Watchers;
 
 use calls::Services;
 
+pub(crate) use calls::Service;
 pub(crate) use disk::Disk;
 pub use disk::{Sync, Ticket};
 pub(crate) use room::Room;

@@ -211,7 +211,9 @@ async fn ten_thousand_messages_reach_five_nodes_and_announcements_are_few() {
     let hearers: Vec<_> = nodes
         .iter()
         .map(|node| {
-            let mut subscriber = node.topic::<Vec<u8>>("t").unwrap().subscribe();
+            // Room for all: what is lost now was lost on the way.
+            let limits = InboxLimits { messages_max: 10_000, bytes_max: 1 << 30 };
+            let mut subscriber = node.topic::<Vec<u8>>("t").unwrap().subscribe_with(limits);
             tokio::spawn(async move {
                 let mut numbers = BTreeSet::new();
                 for _ in 0..10_000 {
