@@ -27,6 +27,7 @@ const CORE_MODULES: &[(&str, &[&str])] = &[
     ("sync", &["replica", "membership", "broadcast", "node"]),
     ("membership", &["sync", "broadcast", "node"]),
     ("broadcast", &["sync", "membership", "replica", "node"]),
+    ("casts", &["sync", "membership", "broadcast", "replica", "node"]),
     ("wire", &["sync", "membership", "broadcast", "node"]),
     (
         "sketch",

@@ -9,6 +9,7 @@
 //! inputs give the same effects, byte for byte.
 
 pub mod broadcast;
+pub mod casts;
 pub mod membership;
 pub mod node;
 pub mod persist;

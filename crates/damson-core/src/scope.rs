@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::casts::Tag;
+
 /// The name of a scope: 1 to 64 bytes of letters, digits, `.`, `-`, `_`, `:` and `~`. Names that begin with `~` belong
 /// to the system.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +37,16 @@ impl ScopeName {
     pub fn of_users(text: &str) -> Result<Self, ScopeNameError> {
         text.parse()
             .and_then(|name: Self| if name.is_system() { Err(ScopeNameError::new(text)) } else { Ok(name) })
+    }
+
+    /// The first name, in order, under which casts can travel.
+    pub(crate) fn first_cast() -> Self {
+        Self(Arc::from(Tag::PREFIX))
+    }
+
+    /// Is it the name of a stream of casts, which no replica has?
+    pub fn is_cast(&self) -> bool {
+        self.0.starts_with(Tag::PREFIX)
     }
 
     /// The text.

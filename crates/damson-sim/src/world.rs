@@ -570,7 +570,9 @@ impl<'a> World<'a> {
                         self.begin_flush(at);
                     }
                 }
-                Effect::Changed { .. } => {}
+                // Nobody listens or calls.
+                Effect::Changed { .. } | Effect::Cast { .. } | Effect::CastLost { .. } => {}
+                Effect::Called { .. } | Effect::Returned { .. } => {}
                 #[cfg(test)]
                 Effect::Waited { wait, end } => self.wait_ended(at, wait, end),
                 // Nobody waits but in tests.

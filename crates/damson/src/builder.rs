@@ -291,6 +291,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Timing and bounds of the broadcast: when announcements leave, and what is kept for those who missed something.
+    #[must_use]
+    pub fn broadcast(mut self, config: BroadcastConfig) -> Self {
+        self.config.broadcast = config;
+        self
+    }
+
     /// Timing of failure detection.
     #[must_use]
     pub fn liveness(mut self, config: damson_core::membership::LivenessConfig) -> Self {
@@ -303,13 +310,6 @@ impl NodeBuilder {
     #[must_use]
     pub fn overlay(mut self, config: OverlayConfig) -> Self {
         self.config.overlay = config;
-        self
-    }
-
-    /// Timing and bounds of pushes, trees and announcements.
-    #[must_use]
-    pub fn broadcast(mut self, config: BroadcastConfig) -> Self {
-        self.config.broadcast = config;
         self
     }
 

@@ -31,7 +31,9 @@
 
 mod ack;
 pub mod backup;
+pub mod broadcast;
 mod builder;
+mod casts;
 mod clock;
 mod discovery;
 mod driver;
@@ -52,6 +54,7 @@ mod scope;
 mod status;
 pub mod store;
 mod supervise;
+mod topic;
 pub mod transport;
 mod tree;
 mod value;
@@ -59,12 +62,14 @@ mod watch;
 
 pub use ack::{Acknowledged, Acknowledging, Issued, ReadError, WriteId};
 pub use builder::NodeBuilder;
+pub use casts::{CastError, InboxLimits, NameError};
 pub use damson_core::broadcast::{BroadcastConfig, BroadcastCounters};
+pub use damson_core::casts::CastCounters;
 pub use damson_core::crdt::{Actor, Digest, Dot, Hlc, Key, Kind, Life, LimitError, Limits, NodeId};
 pub use damson_core::membership::{LivenessConfig, MemberState, OverlayConfig, OverlayCounters};
 pub use damson_core::node::{
-    Ack, AckConfig, AckCounters, DialConfig, Event, MemoryConfig, NodeCounters, Token, TokenError, WaitError,
-    Waited,
+    Ack, AckConfig, AckCounters, CallError, DialConfig, Event, MemoryConfig, NodeCounters, Token, TokenError,
+    WaitError, Waited,
 };
 pub use damson_core::replica::{
     Behind, Counters as ReplicaCounters, MemoryLevel, MemoryOf, MemoryUse, ReplicaConfig, Scan, Slot, Stamp,
@@ -84,6 +89,7 @@ pub use opening::Recovery;
 pub use peers::{Peer, PeerError};
 pub use scope::Scope;
 pub use status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
+pub use topic::{Heard, Subscriber, Topic};
 pub use tree::TreeView;
 pub use value::{Json, Value, ValueError};
 pub use watch::{Change, Watch};

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use damson_core::broadcast::BroadcastCounters;
+use damson_core::casts::CastCounters;
 use damson_core::crdt::{Digest, Life, NodeId};
 use damson_core::membership::OverlayCounters;
 use damson_core::membership::{Member, MemberState};
@@ -127,6 +128,8 @@ pub struct Counters {
     pub acks: AckCounters,
     /// Pushes, announcements, requests, trees.
     pub broadcast: BroadcastCounters,
+    /// Messages of topics and handlers.
+    pub casts: CastCounters,
     /// Neighbours gained and lost.
     pub overlay: OverlayCounters,
     /// Bytes received from other nodes.
@@ -224,6 +227,7 @@ impl Counters {
             sync: node.sync_counters(),
             acks: node.ack_counters(),
             broadcast: node.broadcast_counters(),
+            casts: node.cast_counters(),
             overlay: node.overlay_counters(),
             bytes_in: load(|t| t.bytes_in.load(Ordering::Relaxed)),
             bytes_out: load(|t| t.bytes_out.load(Ordering::Relaxed)),

@@ -35,6 +35,8 @@ pub(super) struct Missing {
     pub due: Time,
     /// Who was asked last.
     pub asked: Option<NodeId>,
+    /// How often somebody was asked since something came.
+    pub tries: u32,
 }
 
 impl LazyLink {
@@ -49,6 +51,16 @@ impl LazyLink {
         }
         self.due = Some(self.due.map_or(due, |at| at.min(due)));
         self.pending.len()
+    }
+
+    /// What is to be announced and was not yet.
+    pub fn pending(&self) -> impl Iterator<Item = Have> {
+        let have = |(stream, last): (&Stream, &u64)| Have {
+            scope: stream.scope.clone(),
+            actor: stream.actor,
+            last: *last,
+        };
+        self.pending.iter().map(have)
     }
 
     /// Has the peer said that it holds just this?

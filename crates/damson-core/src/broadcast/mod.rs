@@ -89,6 +89,17 @@ pub enum BroadcastEffect {
     Vector(NodeId, Vec<u8>),
     /// Nobody gave what this neighbour announced: begin anti-entropy with it.
     Sync(NodeId),
+    /// The same of casts, which anti-entropy does not bring.
+    GivenUp {
+        /// Under which name they travel.
+        scope: ScopeName,
+        /// The process that sent them.
+        actor: Actor,
+        /// The greatest number that was announced.
+        last: u64,
+        /// Who was asked last.
+        by: NodeId,
+    },
 }
 
 /// Entries that are looked at in one message.
@@ -96,6 +107,8 @@ const ENTRIES_MAX: usize = 4_096;
 /// While an author's operations go on coming by themselves, the next are not asked for before this time, in milliseconds: a
 /// busy node stands still for a while, and would be sent all that is under way once more.
 const PROGRESS_MS: u64 = 200;
+/// Casts are asked for so often without an answer before they are given up.
+const TRIES_MAX: u32 = 5;
 /// What one request is answered with, in bytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
@@ -157,6 +170,11 @@ impl Broadcast {
     /// The neighbours to which this author's payloads go on.
     pub fn children(&self, author: NodeId) -> Vec<NodeId> {
         self.trees.children(author)
+    }
+
+    /// Announcements that wait, by the neighbours that are to hear them.
+    pub fn outstanding(&self) -> impl Iterator<Item = (NodeId, Have)> {
+        self.links.iter().flat_map(|(peer, link)| link.pending().map(|have| (*peer, have)))
     }
 
     /// A bulk start: the trees of all authors of the table that was given at the start, as their payloads would have
@@ -315,7 +333,8 @@ impl Broadcast {
         for want in wants.iter().take(ENTRIES_MAX) {
             let stream = Stream::new(&want.scope, want.actor);
             self.trees.grafted(from, want.actor.node);
-            forgotten |= self.log.range(&stream, want.first, want.last).next().is_none();
+            forgotten |=
+                !want.scope.is_cast() && self.log.range(&stream, want.first, want.last).next().is_none();
             for logged in self.log.range(&stream, want.first, want.last) {
                 bytes += logged.payload.len();
                 if bytes > ANSWER_BYTES_MAX {
@@ -381,7 +400,7 @@ impl Broadcast {
             return;
         }
         let announcers = [from].into();
-        self.missing.insert(stream, Missing { first, last, announcers, due, asked: None });
+        self.missing.insert(stream, Missing { first, last, announcers, due, asked: None, tries: 0 });
     }
 
     /// How long a payload is given to come by itself. As long as there is a parent it should come from there, even if that
@@ -417,13 +436,34 @@ impl Broadcast {
                 missing.due = now.plus_ms(PROGRESS_MS);
                 continue;
             }
+            if stream.scope.is_cast() {
+                // An answer has its limit and may be lost, and no comparison brings the rest.
+                missing.tries = if progress { 0 } else { missing.tries };
+                let again =
+                    missing.asked.filter(|_| missing.announcers.is_empty() && missing.tries < TRIES_MAX);
+                missing.announcers.extend(again);
+            }
             let next = std::iter::from_fn(|| missing.announcers.pop_front());
             let Some(next) = next.into_iter().find(|peer| self.links.contains_key(peer)) else {
-                sync.extend(missing.asked);
+                let (asked, last) = (missing.asked, missing.last);
                 self.missing.remove(&stream);
+                match asked {
+                    Some(peer) if !stream.scope.is_cast() => _ = sync.insert(peer),
+                    // Where no link is left nothing is certain: the next begins with announcements.
+                    Some(by) if self.links.contains_key(&by) => {
+                        fx.push(BroadcastEffect::GivenUp {
+                            scope: stream.scope,
+                            actor: stream.actor,
+                            last,
+                            by,
+                        });
+                    }
+                    _ => {}
+                }
                 continue;
             };
             missing.asked = Some(next);
+            missing.tries += 1;
             self.trees.graft(next, stream.actor.node);
             let last = missing.last;
             let patience = 2 * graft_ms(&self.trees, &self.config, next) + self.config.alert_ms;

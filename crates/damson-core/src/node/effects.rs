@@ -4,6 +4,8 @@ use bytes::Bytes;
 use damson_crdt::{Actor, Digest, Key, Life, NodeId};
 
 use super::ack::Waited;
+use super::calls::{CallError, Caller};
+use crate::casts::Tag;
 use crate::membership::MemberState;
 use crate::persist::Row;
 use crate::replica::{MemoryLevel, MemoryUse};
@@ -30,8 +32,8 @@ impl Lane {
     /// does right to take the urgent ones first. What is unknown is bulk.
     pub fn of(frame: &[u8]) -> Self {
         match wire::numbers(frame) {
-            // Push, Bye, Have, Vector.
-            Some((7 | 9 | 11 | 13, _)) | None => Self::Bulk,
+            // Push, Bye, Have, Vector, Cast, Call, Return, CastTops.
+            Some((7 | 9 | 11 | 13 | 18..=21, _)) | None => Self::Bulk,
             Some((8, Some(4))) => Self::Transfer,
             Some((8, None)) => Self::Bulk,
             Some((0..=12 | 14..=17, _)) => Self::Urgent,
@@ -130,6 +132,44 @@ pub enum Effect {
         wait: u64,
         /// How it ended.
         end: Waited,
+    },
+    /// A cast came, our own included, and somebody listens to its tag.
+    Cast {
+        /// The tag.
+        tag: Tag,
+        /// The process that sent it: its node, and in place of a life the number drawn at its start.
+        from: Actor,
+        /// Its number, from 1.
+        number: u64,
+        /// What it says.
+        body: Bytes,
+    },
+    /// Casts that nobody can give any more. Should one of them come all the same it is told.
+    CastLost {
+        /// The tag.
+        tag: Tag,
+        /// The process that sent them.
+        from: Actor,
+        /// The first.
+        first: u64,
+        /// The last.
+        last: u64,
+    },
+    /// A member asks a service of ours: answer with [`Node::reply`](super::Node::reply).
+    Called {
+        /// Whom to answer.
+        caller: Caller,
+        /// Which service.
+        service: String,
+        /// What it is asked.
+        body: Bytes,
+    },
+    /// A call is over.
+    Returned {
+        /// Its number.
+        call: u64,
+        /// The answer.
+        result: Result<Bytes, CallError>,
     },
     /// Something that people or applications want to know.
     Event(Event),
@@ -236,7 +276,8 @@ mod tests {
         let part = SyncMessage::Chunk { session: 1, transfer: 2, number: 3, body: vec![4; 300] };
         let push = Message::Push { scope: "app".parse().unwrap(), batches: vec![1; 300], round: 1 };
         assert_eq!(Lane::of(&Message::Sync(part).encode()), Lane::Transfer);
-        let bulk = [push, Message::Bye, Message::Have(vec![]), Message::Vector(vec![5])];
+        let cast = Message::Cast { scope: "~cast:x".parse().unwrap(), cast: vec![1; 300], round: 1 };
+        let bulk = [push, cast, Message::Bye, Message::Have(vec![]), Message::Vector(vec![5])];
         for message in bulk {
             assert_eq!(Lane::of(&message.encode()), Lane::Bulk, "{message:?}");
         }

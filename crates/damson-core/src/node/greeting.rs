@@ -242,11 +242,12 @@ impl Node {
         self.redial = true;
         self.liveness.opened(peer, greeting_us, now.time);
         if replaced.is_some() {
-            self.tell_neighbor_anew(peer, now);
+            self.tell_neighbor_anew(peer, now, fx);
         }
         self.peer_found(peer, fx);
         self.offer_link(id, now, fx);
         self.ask_newly_linked(peer, now);
+        self.send_calls(peer, fx);
     }
 
     /// Of two links between the same two processes the one dialled by the smaller id stays, as both sides see it. Of two

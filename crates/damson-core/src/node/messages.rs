@@ -38,11 +38,13 @@ impl Node {
         self.old_link_answers(peer, now, fx);
         match message {
             Message::Push { scope, batches, round } => self.on_push(peer, &scope, batches, round, now, fx),
-            Message::Have(haves) => self.broadcast.on_have(peer, &haves, &self.scopes, now.time),
+            Message::Cast { scope, cast, round } => self.on_cast(peer, &scope, cast, round, now, fx),
+            Message::CastTops(tops) => self.on_cast_tops(peer, &tops, now),
+            Message::Have(haves) => self.on_haves(peer, &haves, now),
             Message::Graft(wants) => {
                 let mut effects = Vec::new();
                 self.broadcast.on_graft(peer, &wants, now.time, &mut effects);
-                self.carry_out_broadcast(effects, fx);
+                self.carry_out_broadcast(effects, now, fx);
             }
             Message::Vector(bytes) => self.broadcast.on_vector(peer, &bytes, now.time),
             Message::Overlay(message) => self.overlay_input(OverlayInput::Message(peer, message), now, fx),
@@ -69,6 +71,8 @@ impl Node {
             Message::PingVouch { nonce, target } => self.liveness.vouched(peer, target, nonce, now.time),
             Message::Ask(ask) => self.on_ask(peer, ask, now, fx),
             Message::Answer(answer) => self.on_answer(peer, answer, now, fx),
+            Message::Call(call) => self.on_call(peer, call, fx),
+            Message::Return(answer) => self.on_return(peer, answer, fx),
             Message::Bye => self.on_bye(peer, now, fx),
             // Greetings are over: whatever the cause, it is no reason to doubt ourselves.
             Message::Refuse(_) => self.drop_link(link, now, fx),
@@ -135,7 +139,7 @@ impl Node {
             self.overlay_input(OverlayInput::Claimed(peer), now, fx);
         }
         if let Some(haves) = haves {
-            self.broadcast.on_have(peer, &haves, &self.scopes, now.time);
+            self.on_haves(peer, &haves, now);
         }
         self.digests.insert(peer, Digest(beat.digest));
     }

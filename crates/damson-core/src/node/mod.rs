@@ -13,6 +13,8 @@
 
 mod ack;
 mod boot;
+mod calls;
+mod casting;
 mod config;
 mod contacts;
 mod dialer;
@@ -38,6 +40,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::broadcast::{Broadcast, BroadcastCounters};
+use crate::casts::Casts;
 use crate::membership::{Liveness, Overlay, OverlayCounters, OverlayInput, Roster};
 use crate::persist::Row;
 use crate::replica::{Replica, Tx, WriteError};
@@ -48,12 +51,14 @@ use crate::wire::{Contact, Message};
 
 pub use ack::{Ack, AckConfig, AckCounters, Token, TokenError, WaitError, Waited};
 pub use boot::{Boot, Started};
+pub use calls::{CALL_BYTES_MAX, CALLS_MAX, CallError, Caller, SERVICE_BYTES_MAX};
 pub use config::{Config, Stored};
 pub use dialer::DialConfig;
 pub use effects::{Effect, Event, Input, Lane, LinkId};
 pub use memory::MemoryConfig;
 
 use ack::Acks;
+use calls::Calls;
 use contacts::Contacts;
 use dialer::Dialer;
 use ended::Ended;
@@ -113,6 +118,7 @@ pub struct Node {
     digests: BTreeMap<NodeId, Digest>,
     outbox: Outbox,
     acks: Acks,
+    calls: Calls,
     ticket: u64,
     counters: NodeCounters,
     memory_told: MemoryTold,
@@ -177,9 +183,11 @@ impl Node {
         scopes.trace = config.trace_deliveries;
         scopes.follow(config.stored.clone(), false);
         scopes.limit_memory(config.memory.clone());
+        let boot = rng.next_u64();
+        scopes.casts = Casts::new(Actor::new(actor.node, Life(boot)));
         Self {
             id: actor.node,
-            boot: rng.next_u64(),
+            boot,
             rng,
             clock: Clock::default(),
             scopes,
@@ -212,6 +220,7 @@ impl Node {
             digests: BTreeMap::new(),
             outbox: Outbox::default(),
             acks: Acks::new(config.ack.clone(), e),
+            calls: Calls::new(boot),
             ticket: 0,
             counters: NodeCounters::default(),
             memory_told: MemoryTold::default(),
@@ -261,6 +270,7 @@ impl Node {
             self.overlay.deadline(),
             self.broadcast.deadline(),
             self.acks.deadline(),
+            self.calls.deadline(),
             self.outbox.deadline(),
             self.next_sweep.plus_ms(SWEEP_SLACK_MS),
             joining,
@@ -463,6 +473,7 @@ impl Node {
             self.release(now, fx);
         }
         self.tick_broadcast(now, fx);
+        self.tick_calls(now, fx);
         self.sweep(now, fx);
         if !self.leaving && (std::mem::take(&mut self.redial) || now.time >= self.dialer.deadline()) {
             let wanted = self.wanted_addresses();
@@ -541,6 +552,7 @@ impl Node {
     fn peer_lost(&mut self, peer: NodeId, now: Now, fx: &mut Vec<Effect>) {
         let was_neighbor = self.overlay.is_neighbor(peer);
         self.forget_asker(peer, now);
+        self.end_calls_with(peer, fx);
         self.overlay_input(OverlayInput::LinkClosed(peer), now, fx);
         self.liveness.closed(peer);
         self.scopes.peer_down(peer);

@@ -49,7 +49,7 @@ impl Node {
                     self.send(to, Lane::Urgent, &Message::Overlay(message), fx);
                 }
                 OverlayEffect::Dial(contact) => self.dial_now(&contact.address, now, fx),
-                OverlayEffect::Up(peer) => self.tell_neighbor(peer, now),
+                OverlayEffect::Up(peer) => self.tell_neighbor(peer, now, fx),
                 OverlayEffect::Down(peer) => {
                     self.broadcast.link_down(peer, now.time);
                     self.redial = true;
@@ -64,15 +64,16 @@ impl Node {
         }
     }
 
-    fn tell_neighbor(&mut self, peer: NodeId, now: Now) {
+    fn tell_neighbor(&mut self, peer: NodeId, now: Now, fx: &mut Vec<Effect>) {
         let round_trip_us = self.liveness.round_trip_us(peer).unwrap_or_default();
         self.broadcast.link_up(peer, round_trip_us, now.time);
+        self.tell_cast_tops(peer, now, fx);
     }
 
     /// Another link stands for a neighbour's: what was on its way over the old one may not have come.
-    pub(super) fn tell_neighbor_anew(&mut self, peer: NodeId, now: Now) {
+    pub(super) fn tell_neighbor_anew(&mut self, peer: NodeId, now: Now, fx: &mut Vec<Effect>) {
         if self.overlay.is_neighbor(peer) {
-            self.tell_neighbor(peer, now);
+            self.tell_neighbor(peer, now, fx);
         }
     }
 
@@ -142,7 +143,7 @@ impl Node {
         let peers: Vec<NodeId> = self.links.peers().collect();
         for peer in peers {
             let needed = self.overlay.needs(peer) || self.overlay.is_lonely() || self.sync.is_busy(peer);
-            let needed = needed || self.acks.needs(peer);
+            let needed = needed || self.acks.needs(peer) || self.calls.needs(peer);
             if let Some(id) = self.links.of(peer).filter(|_| !needed && quiet(self, peer)) {
                 self.drop_link(id, now, fx);
             }
@@ -222,6 +223,7 @@ impl Node {
         self.dialer.failed(address, now.time);
         self.contacts.put_last(address);
         self.redial = true;
+        self.fail_calls_at(address, fx);
         self.overlay_input(OverlayInput::DialFailed(address.to_string()), now, fx);
         let dialed = self.regroup.dialed.remove(address);
         if let Some(id) = dialed.or_else(|| self.member_of_mesh(address))

@@ -8,6 +8,7 @@ use super::config::Stored;
 use super::effects::Event;
 use super::memory::MemoryConfig;
 use super::spread::Relayed;
+use crate::casts::Casts;
 use crate::replica::{Extent, Followers, Inbound, Last, Replica, ReplicaConfig, Step};
 use crate::scope::ScopeName;
 use crate::sync::{Opened, Part, Scopes, Staged};
@@ -31,6 +32,8 @@ pub(super) struct ScopeTable {
     scopes_max: usize,
     /// What was passed on of scopes that we do not host.
     pub relayed: Relayed,
+    /// What is known of casts.
+    pub casts: Casts,
     staging: Option<(ScopeName, Inbound)>,
     /// Scopes that changed and have not been looked at since.
     pub touched: BTreeSet<ScopeName>,
@@ -72,6 +75,7 @@ impl ScopeTable {
             peers_host: BTreeMap::new(),
             scopes_max,
             relayed: Relayed::default(),
+            casts: Casts::new(actor),
             staging: None,
             touched: BTreeSet::new(),
             hlc_seen: Hlc::default(),
@@ -288,7 +292,7 @@ fn followers(scope: &ScopeName, stored: &Stored, watching: bool) -> Followers {
     Followers { rows: stored.holds(scope), keys: watching || *scope == ScopeName::roster() }
 }
 
-/// System scopes are hosted by everyone.
+/// System scopes are hosted by everyone; what casts travel under is no scope.
 pub(super) fn hosts(hosted: Option<&[ScopeName]>, scope: &ScopeName) -> bool {
-    scope.is_system() || hosted.is_none_or(|hosted| hosted.contains(scope))
+    !scope.is_cast() && (scope.is_system() || hosted.is_none_or(|hosted| hosted.contains(scope)))
 }

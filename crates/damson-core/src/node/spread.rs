@@ -53,6 +53,9 @@ impl Relayed {
 
 impl Known for ScopeTable {
     fn first_missing(&self, scope: &ScopeName, actor: Actor, last: u64) -> Option<u64> {
+        if scope.is_cast() {
+            return self.casts.first_missing(scope, actor, last);
+        }
         let first = match self.replicas.get(scope) {
             Some(replica) => replica.first_missing(actor),
             None if self.hosts(scope) => 1,
@@ -77,7 +80,8 @@ impl Node {
         now: Now,
         fx: &mut Vec<Effect>,
     ) {
-        let Ok(batches) = codec::decode_batches(&payload, &self.config.replica.limits) else {
+        let batches = codec::decode_batches(&payload, &self.config.replica.limits);
+        let Some(batches) = batches.ok().filter(|_| !scope.is_cast()) else {
             self.counters.malformed += 1;
             return;
         };
@@ -134,15 +138,24 @@ impl Node {
         if now.time >= self.broadcast.deadline() {
             let mut effects = Vec::new();
             self.broadcast.tick(now.time, &self.scopes, &mut effects);
-            self.carry_out_broadcast(effects, fx);
+            self.carry_out_broadcast(effects, now, fx);
         }
     }
 
-    pub(super) fn carry_out_broadcast(&mut self, effects: Vec<BroadcastEffect>, fx: &mut Vec<Effect>) {
+    pub(super) fn carry_out_broadcast(
+        &mut self,
+        effects: Vec<BroadcastEffect>,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) {
         for effect in effects {
             match effect {
                 BroadcastEffect::Push { to, scope, round, payload } => {
-                    let frame = Message::Push { scope, batches: payload.into(), round }.encode();
+                    let frame = match scope.is_cast() {
+                        true => Message::Cast { scope, cast: payload.into(), round },
+                        false => Message::Push { scope, batches: payload.into(), round },
+                    };
+                    let frame = frame.encode();
                     let links = to.into_iter().filter_map(|peer| self.links.of(peer));
                     fx.extend(links.map(|link| Effect::Send {
                         link,
@@ -158,6 +171,9 @@ impl Node {
                     self.send(peer, Lane::Bulk, &Message::Vector(bytes), fx)
                 }
                 BroadcastEffect::Sync(peer) => _ = self.sync_with(peer, fx),
+                BroadcastEffect::GivenUp { scope, actor, last, by } => {
+                    self.give_up_cast(&scope, actor, last, by, now, fx)
+                }
             }
         }
     }
@@ -166,7 +182,7 @@ impl Node {
         self.sync.flows(now.time);
         let mut effects = Vec::new();
         self.broadcast.deliver(item, from, now.time, &mut effects);
-        self.carry_out_broadcast(effects, fx);
+        self.carry_out_broadcast(effects, now, fx);
     }
 
     /// `None` when a broken rule refuses it.

@@ -5,6 +5,7 @@
 //! mix. The version range of [`Hello`] says what may be sent at all.
 
 mod ask;
+mod call;
 mod chunk;
 mod hello;
 mod lazy;
@@ -20,6 +21,7 @@ use damson_crdt::NodeId;
 use crate::scope::ScopeName;
 
 pub use ask::{Answer, Ask, Question, Said};
+pub use call::{Call, Return, Returned};
 pub use chunk::{decode_chunk, decode_demand, decode_request, encode_chunk, encode_demand, encode_request};
 pub use hello::{Hello, Known, Refusal, Welcome};
 pub use lazy::{Have, Want};
@@ -113,6 +115,28 @@ pub enum Message {
     /// We are.
     #[n(17)]
     Equal,
+    /// A message that is no state; see [`crate::casts`].
+    #[n(18)]
+    Cast {
+        /// The name under which the tag's casts travel.
+        #[n(0)]
+        scope: ScopeName,
+        /// Who sent it, its number, and what it says.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        cast: Vec<u8>,
+        /// Links from the sender to the receiver.
+        #[n(2)]
+        round: u8,
+    },
+    /// A question to a service of this member alone.
+    #[n(19)]
+    Call(#[n(0)] Call),
+    /// The answer to a call.
+    #[n(20)]
+    Return(#[n(0)] Return),
+    /// To a new neighbour: how far casts have come. Who is new in the cluster begins there.
+    #[n(21)]
+    CastTops(#[n(0)] Vec<Have>),
 }
 
 /// A sign of life.

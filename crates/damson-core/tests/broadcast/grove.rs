@@ -279,6 +279,7 @@ impl Grove {
                     self.frames.vectors += 1;
                     self.post(from, self::at(peer), Said::Vector(bytes));
                 }
+                BroadcastEffect::GivenUp { .. } => unreachable!("nothing here is a cast"),
                 BroadcastEffect::Sync(peer) => self.nodes[from].synced.push(self::at(peer)),
             }
         }

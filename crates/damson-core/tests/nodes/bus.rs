@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use damson_core::crdt::NodeId;
-use damson_core::node::{Boot, Config, Effect, Event, Input, LinkId, Node, Waited};
+use damson_core::crdt::{Actor, NodeId};
+use damson_core::node::{Boot, CallError, Caller, Config, Effect, Event, Input, LinkId, Node, Waited};
 use damson_core::persist::{Row, Table};
 use damson_core::replica::Tx;
 use damson_core::scope::ScopeName;
 use damson_core::time::{Now, Time};
 use damson_core::wire::Message;
 use rand_chacha::ChaCha8Rng;
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng};
 
 /// One end of a link.
 pub type End = (usize, LinkId);
@@ -38,6 +38,17 @@ pub struct Bus {
     pub ended: Vec<(usize, u64, Waited)>,
     /// Frames from the first to the second vanish, though their link stays up.
     pub deaf: BTreeSet<(usize, usize)>,
+    /// Casts are lost, doubled and delayed, as these dice fall.
+    pub astray: Option<ChaCha8Rng>,
+    /// Casts that are told: to whom, by whom they were sent, their number, and what they say.
+    pub told: Vec<(usize, Actor, u64, Bytes)>,
+    /// Those that are told as lost: to whom, by whom they were sent, the first and the last.
+    pub lost: Vec<(usize, Actor, u64, u64)>,
+    /// Calls that came: to whom, and what they ask.
+    pub called: Vec<(usize, Caller, String, Bytes)>,
+    /// Calls that are over: whose, which, and what came of them.
+    pub returned: Vec<(usize, u64, Result<Bytes, CallError>)>,
+    later: Vec<(usize, Input)>,
     ends: BTreeMap<End, End>,
     next_link: u64,
     ms: u64,
@@ -152,6 +163,9 @@ impl Bus {
     pub fn run(&mut self, ms: u64) {
         for _ in 0..ms / 50 {
             self.ms += 50;
+            for (at, input) in std::mem::take(&mut self.later).into_iter().rev() {
+                self.input(at, input);
+            }
             for at in 0..self.nodes.len() {
                 self.input(at, Input::Tick);
             }
@@ -173,7 +187,20 @@ impl Bus {
                 Effect::Send { link, frame, .. } => {
                     self.sent.push((at, Message::decode(&frame).unwrap()));
                     let end = self.ends.get(&(at, link)).filter(|(to, _)| !self.deaf.contains(&(at, *to)));
-                    end.map(|(to, end)| (*to, Input::Frame { link: *end, frame }))
+                    let arrives = end.map(|(to, end)| (*to, Input::Frame { link: *end, frame }));
+                    let is_cast = matches!(self.sent.last(), Some((_, Message::Cast { .. })));
+                    match self.astray.as_mut().filter(|_| is_cast).map(|dice| dice.next_u32() % 10) {
+                        Some(0) => None,
+                        Some(1) => {
+                            self.later.extend(arrives);
+                            None
+                        }
+                        Some(2) => {
+                            self.later.extend(arrives.clone());
+                            arrives
+                        }
+                        _ => arrives,
+                    }
                 }
                 Effect::Close { link } => {
                     let other = self.ends.remove(&(at, link));
@@ -203,6 +230,22 @@ impl Bus {
                     None
                 }
                 Effect::Changed { .. } => None,
+                Effect::Cast { from, number, body, .. } => {
+                    self.told.push((at, from, number, body));
+                    None
+                }
+                Effect::Called { caller, service, body } => {
+                    self.called.push((at, caller, service, body));
+                    None
+                }
+                Effect::Returned { call, result } => {
+                    self.returned.push((at, call, result));
+                    None
+                }
+                Effect::CastLost { from, first, last, .. } => {
+                    self.lost.push((at, from, first, last));
+                    None
+                }
                 Effect::Waited { wait, end } => {
                     self.ended.push((at, wait, end));
                     None

@@ -2,6 +2,8 @@
 
 mod ack;
 mod bus;
+mod calls;
+mod casts;
 mod contacts;
 mod copies;
 mod far;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Messages by their numbers on the wire.
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 23] = [
     "hello",
     "welcome",
     "refuse",
@@ -24,6 +24,10 @@ const KINDS: [&str; 19] = [
     "answer",
     "check",
     "equal",
+    "cast",
+    "call",
+    "return",
+    "cast_tops",
     "other",
 ];
 const HAVE: usize = 11;

@@ -370,6 +370,8 @@ impl<W: Witness> World<W> {
             Effect::AwaitDisk { ticket } => self.queue.push(self.now, Event::Persisted { at, ticket }),
             Effect::Event(event) => self.witness.told(at, &event, self.now),
             Effect::Persist { .. } | Effect::Changed { .. } | Effect::Waited { .. } => {}
+            Effect::Cast { .. } | Effect::CastLost { .. } => {}
+            Effect::Called { .. } | Effect::Returned { .. } => {}
         }
     }
 

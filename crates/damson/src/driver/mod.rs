@@ -14,6 +14,8 @@
 //!                                            `--> queue of rows  --> disk thread --> tickets
 //! ```
 
+mod calls;
+mod casting;
 mod disk;
 #[cfg(test)]
 mod failing;
@@ -35,7 +37,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use damson_core::node::{Effect, Event, Input, LinkId, Node as Core, Waited, Written};
+use bytes::Bytes;
+use damson_core::node::{CallError, Effect, Event, Input, LinkId, Node as Core, Waited, Written};
 use damson_core::replica::{Slot, Tx, WriteError};
 use damson_core::scope::ScopeName;
 use damson_core::time::{Now, Time};
@@ -43,13 +46,17 @@ use damson_core::wire::Refusal;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
+use crate::broadcast::{Exchanges, Handlers, offer_inspection};
+use crate::casts::{Heard, Listeners};
 use crate::clock::OsClock;
 use crate::names::Names;
 use crate::transport::{Idle, LinkSender, SendError, Transport};
 use crate::watch::Watchers;
 
+use calls::Services;
 use readings::Readings;
 
+pub(crate) use calls::Service;
 pub(crate) use disk::Disk;
 pub use disk::{Sync, Ticket};
 pub(crate) use readings::Reading;
@@ -69,6 +76,10 @@ pub(crate) struct Driver {
     readings: Readings,
     /// None once the node has stopped: listeners come to their end.
     events: Mutex<Option<broadcast::Sender<Event>>>,
+    listeners: Listeners,
+    services: Services,
+    handlers: Handlers,
+    exchanges: Exchanges,
     /// The deadline is sooner than the timer.
     moved: Notify,
     /// What was written waits for links that have nothing else to send.
@@ -86,6 +97,8 @@ struct State {
     links: BTreeMap<LinkId, OpenLink>,
     /// Who is to be told of waits that end.
     waits: BTreeMap<u64, oneshot::Sender<Waited>>,
+    /// Who is to be told of calls that end.
+    calls: BTreeMap<u64, oneshot::Sender<Result<Bytes, CallError>>>,
     next_link: u64,
     /// Links that were closed because their queue was full, and of which the node has not heard yet.
     full: Vec<LinkId>,
@@ -114,6 +127,7 @@ impl Driver {
             node,
             links: BTreeMap::new(),
             waits: BTreeMap::new(),
+            calls: BTreeMap::new(),
             next_link: 1,
             full: Vec::new(),
             timer: Time(0),
@@ -128,6 +142,10 @@ impl Driver {
             names: Names::default(),
             readings: Readings::default(),
             events: Mutex::new(Some(broadcast::Sender::new(EVENTS_MAX))),
+            listeners: Listeners::default(),
+            services: Services::default(),
+            handlers: Handlers::default(),
+            exchanges: Exchanges::default(),
             moved: Notify::new(),
             idle: Arc::default(),
             room,
@@ -136,6 +154,7 @@ impl Driver {
             expelled: AtomicU64::new(0),
         });
         driver.carry_out(&mut driver.state.lock(), effects);
+        offer_inspection(&driver);
         tokio::spawn(accept(driver.clone()));
         tokio::spawn(keep_time(driver.clone()));
         tokio::spawn(release(driver.clone()));
@@ -246,6 +265,7 @@ impl Driver {
             self.carry_out(&mut state, effects);
             state.stopped = true;
             state.waits.clear();
+            state.calls.clear();
             state.node.stop_mark()
         };
         self.events.lock().take();
@@ -259,6 +279,7 @@ impl Driver {
         state.stopped = true;
         state.links.clear();
         state.waits.clear();
+        state.calls.clear();
         drop(state);
         self.events.lock().take();
         self.stopping.send_replace(true);
@@ -334,17 +355,19 @@ impl Driver {
                 // Who waited may have gone.
                 let _ = state.waits.remove(&wait).map(|waiter| waiter.send(end));
             }
+            Effect::Cast { tag, from, number, body } => {
+                self.listeners.note(&tag, &Heard::Cast { from, number, body });
+            }
+            Effect::CastLost { tag, from, first, last } => {
+                self.listeners.note(&tag, &Heard::Gone { from, first, last });
+            }
+            Effect::Called { caller, service, body } => self.called(caller, &service, body),
+            Effect::Returned { call, result } => Self::returned(state, call, result),
             Effect::Event(event) => self.tell(event),
         }
     }
 
-    fn send(
-        self: &Arc<Self>,
-        state: &mut State,
-        link: LinkId,
-        lane: damson_core::node::Lane,
-        frame: bytes::Bytes,
-    ) {
+    fn send(self: &Arc<Self>, state: &mut State, link: LinkId, lane: damson_core::node::Lane, frame: Bytes) {
         let Some(open) = state.links.get(&link) else { return };
         match open.sender.try_send(lane.into(), frame) {
             Ok(()) => {}

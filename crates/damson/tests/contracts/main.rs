@@ -1,6 +1,7 @@
 //! What the systems that Damson unites promise their users, each through the public API and on three nodes or more.
 //! `docs/contracts.md` names these tests.
 
+mod broadcast;
 mod broadcasters;
 mod cluster;
 mod counters;
@@ -14,5 +15,6 @@ mod publishers;
 mod replicas;
 mod stage;
 mod stores;
+mod topics;
 mod wire;
 mod wires;

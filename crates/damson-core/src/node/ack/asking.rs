@@ -190,7 +190,7 @@ impl Node {
         question.iter().for_each(|question| self.send(member, Lane::Urgent, question, fx));
         let wait = self.acks.waits.get(id);
         if wait.is_some_and(|wait| wait.only.is_some() && matches!(wait.kind, Kind::Ack { .. })) {
-            self.offer(member, fx);
+            self.offer_state(member, fx);
         }
     }
 }

@@ -121,7 +121,7 @@ impl Node {
     }
 
     /// A member that is waited for is told our digests: it pulls what it lacks.
-    pub(super) fn offer(&mut self, member: NodeId, fx: &mut Vec<Effect>) {
+    pub(super) fn offer_state(&mut self, member: NodeId, fx: &mut Vec<Effect>) {
         let mut effects = Vec::new();
         self.sync.offer(member, &self.scopes, &mut effects);
         self.carry_out_sync(effects, fx);
