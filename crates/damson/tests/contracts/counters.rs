@@ -101,7 +101,8 @@ impl Course {
     /// Starts a node among the others.
     async fn start(&mut self, at: usize) {
         let others: Vec<String> = self.nodes.iter().flatten().map(Node::address).collect();
-        let join = |builder| others.iter().fold(builder, |builder: NodeBuilder, address| builder.join(address));
+        let join =
+            |builder| others.iter().fold(builder, |builder: NodeBuilder, address| builder.join(address));
         self.start_as(at, join).await;
     }
 
