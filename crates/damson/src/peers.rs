@@ -47,11 +47,7 @@ impl Node {
         if let Err(reason) = check_address(&address, self.is_any_address()) {
             return Err(PeerError::Address { address, reason });
         }
-        let added = self.driver().change(|node, now, fx| {
-            let added = node.add_contact(address);
-            node.handle(damson_core::node::Input::Tick, now, fx);
-            added
-        });
+        let added = self.driver().change(|node, _, _| node.add_contact(address));
         added.map_err(|limit| PeerError::TooMany { limit })
     }
 

@@ -191,7 +191,7 @@ async fn a_sync_that_cannot_be_is_a_typed_error_and_the_caller_goes_on() {
     let elsewhere = "elsewhere".parse().unwrap();
     let nodes = three(|builder| builder.gossip(silent())).await;
     let guest = quick("d").join(nodes[0].address()).host_only([elsewhere]).start().await.unwrap();
-    eventually("d is in", || nodes[0].status().links == 3).await;
+    eventually("d is in", || nodes[0].status().links == 3 && nodes[0].status().members == 4).await;
     let stores = stores(&nodes);
     let (store, own, other) = (&stores[0], nodes[0].id(), nodes[1].id());
     store.put("k", Typed::PnCounter(1)).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use damson::identity::Identity;
 use damson::transport::MemoryNetwork;
-use damson::{DialConfig, Node, NodeBuilder, SyncConfig};
+use damson::{DialConfig, Node, NodeBuilder, NodeId, SyncConfig};
 
 /// Fails when something does not become true in ten seconds.
 pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -57,6 +57,9 @@ pub async fn linked(nodes: &[Node]) {
     for node in nodes {
         node.ready().await;
     }
+    // Every author's tree has all others in it: from here on writes are pushed.
+    let in_tree = |root: NodeId| nodes.iter().map(|node| node.tree(root).children.len()).sum::<usize>();
+    eventually("all trees are known", || nodes.iter().all(|node| in_tree(node.id()) == count - 1)).await;
 }
 
 /// Waits until all nodes have the same.

@@ -1,4 +1,4 @@
-//! Three nodes whose frames the test moves, so that it can add some of its own.
+//! Three nodes whose frames the test moves, so that it can add some of its own, lose and hold others.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use damson::Node;
 use damson::identity::Identity;
-use damson::transport::{ByoHandle, ByoLink, ByoTransport, LinkLimits};
+use damson::transport::{ByoHandle, ByoLink, ByoTransport, DialRequest, LinkLimits};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::stage::{linked, quick};
@@ -15,9 +15,23 @@ use crate::stage::{linked, quick};
 /// The receiving ends of all links, by the names of who sends and who receives.
 type Ends = Arc<Mutex<Vec<(String, String, Arc<ByoLink>)>>>;
 
+/// What becomes of a frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Arrives,
+    IsLost,
+    /// It waits, and all behind it, until the rule says otherwise.
+    Waits,
+}
+
+/// Says what becomes of a frame from one node to another.
+type Rule = Box<dyn Fn(&str, &str, &Bytes) -> Fate + Send>;
+type Rules = Arc<Mutex<Rule>>;
+
 /// The wires between the nodes.
 pub struct Wires {
     ends: Ends,
+    rule: Rules,
 }
 
 struct Knock {
@@ -32,6 +46,7 @@ impl Wires {
     /// Three nodes, all linked to all.
     pub async fn three() -> ([Node; 3], Self) {
         let ends = Ends::default();
+        let rule: Rules = Arc::new(Mutex::new(Box::new(|_, _, _| Fate::Arrives)));
         let names = ["a", "b", "c"];
         let identities = names.map(|_| Identity::generate());
         let (mut doors, mut knocks) = (BTreeMap::new(), Vec::new());
@@ -44,14 +59,19 @@ impl Wires {
         let mut nodes = Vec::new();
         for ((name, identity), knock) in names.into_iter().zip(identities).zip(knocks) {
             let (transport, handle) = ByoTransport::new(name, LinkLimits::default()).unwrap();
-            tokio::spawn(serve(handle, name.to_string(), doors.clone(), knock, ends.clone()));
+            tokio::spawn(serve(handle, name.to_string(), doors.clone(), knock, ends.clone(), rule.clone()));
             let builder = quick(name).identity(identity).transport(transport);
             let builder = if name == "a" { builder } else { builder.join("a") };
             nodes.push(builder.start().await.unwrap());
         }
         let nodes: [Node; 3] = nodes.try_into().ok().expect("there are three");
         linked(&nodes).await;
-        (nodes, Self { ends })
+        (nodes, Self { ends, rule })
+    }
+
+    /// From now on this rule says what becomes of frames.
+    pub fn rule(&self, rule: impl Fn(&str, &str, &Bytes) -> Fate + Send + 'static) {
+        *self.rule.lock().unwrap() = Box::new(rule);
     }
 
     /// Gives a node a frame as if another had sent it, over all links that ever were between them.
@@ -68,27 +88,13 @@ async fn serve(
     doors: Doors,
     mut knocks: mpsc::Receiver<Knock>,
     ends: Ends,
+    rule: Rules,
 ) {
     loop {
         tokio::select! {
             dial = handle.next_dial() => {
                 let Some(dial) = dial else { return };
-                let (name, doors, ends) = (name.clone(), doors.clone(), ends.clone());
-                tokio::spawn(async move {
-                    let to = dial.address().to_string();
-                    let (peer, door) = &doors[&to];
-                    let (answer, answered) = oneshot::channel();
-                    let knock = Knock { peer: doors[&name].0, from: name.clone(), answer };
-                    door.send(knock).await.ok();
-                    let Ok(there) = answered.await else { return };
-                    let (here, there) = (Arc::new(dial.connected(*peer)), Arc::new(there));
-                    ends.lock().unwrap().extend([
-                        (name.clone(), to.clone(), there.clone()),
-                        (to, name, here.clone()),
-                    ]);
-                    tokio::spawn(pump(here.clone(), there.clone()));
-                    pump(there, here).await;
-                });
+                tokio::spawn(connect(dial, name.clone(), doors.clone(), ends.clone(), rule.clone()));
             }
             Some(knock) = knocks.recv() => {
                 knock.answer.send(handle.connected(knock.peer, knock.from)).ok();
@@ -97,9 +103,31 @@ async fn serve(
     }
 }
 
-async fn pump(from: Arc<ByoLink>, to: Arc<ByoLink>) {
-    while let Some(frame) = from.next_to_send().await {
-        while to.receive(frame.clone()).is_err() {
+/// Hands both nodes the ends of a link.
+async fn connect(dial: DialRequest, from: String, doors: Doors, ends: Ends, rule: Rules) {
+    let to = dial.address().to_string();
+    let (peer, door) = &doors[&to];
+    let (answer, answered) = oneshot::channel();
+    let knock = Knock { peer: doors[&from].0, from: from.clone(), answer };
+    door.send(knock).await.ok();
+    let Ok(there) = answered.await else { return };
+    let (here, there) = (Arc::new(dial.connected(*peer)), Arc::new(there));
+    ends.lock()
+        .unwrap()
+        .extend([(from.clone(), to.clone(), there.clone()), (to.clone(), from.clone(), here.clone())]);
+    tokio::spawn(pump((from.clone(), here.clone()), (to.clone(), there.clone()), rule.clone()));
+    pump((to, there), (from, here), rule).await;
+}
+
+async fn pump(from: (String, Arc<ByoLink>), to: (String, Arc<ByoLink>), rule: Rules) {
+    while let Some(frame) = from.1.next_to_send().await {
+        let fate = || rule.lock().unwrap()(&from.0, &to.0, &frame);
+        let mut said = fate();
+        while said == Fate::Waits {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            said = fate();
+        }
+        while said == Fate::Arrives && to.1.receive(frame.clone()).is_err() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

@@ -2,4 +2,5 @@
 
 mod barrel;
 mod macula;
+mod publisher;
 mod stats;
