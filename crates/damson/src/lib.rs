@@ -41,6 +41,7 @@ pub mod identity;
 mod node;
 mod opening;
 mod scope;
+mod sizes;
 mod status;
 pub mod store;
 pub mod transport;

@@ -177,6 +177,8 @@ fn a_peer_that_reads_nothing_is_sent_a_window_is_not_silent_and_goes_on_when_it_
     assert!(rest.len() > 50, "it would have been sent all");
     let mut came = 0;
     let began = net.now;
+    // Should the word that there is room get lost, it is heard at the next try.
+    net.weather.lost_pct = 0;
     while came < all.len() {
         while let Some(frame) = net.ends[1].read().unwrap() {
             assert_eq!(frame, all[came]);
@@ -189,7 +191,7 @@ fn a_peer_that_reads_nothing_is_sent_a_window_is_not_silent_and_goes_on_when_it_
         }
         net.step();
     }
-    assert!(net.now - began < SECOND, "{} us", net.now - began);
+    assert!(net.now - began < SECOND / 5, "{} us", net.now - began);
 }
 
 #[test]
