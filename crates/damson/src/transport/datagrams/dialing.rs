@@ -151,7 +151,7 @@ mod tests {
         let to_b = Socket::default();
         let (_again, again) = at("a", 3, &to_b, 1);
         // What the old process says is heard no more.
-        let here = std::mem::replace(&mut *to_a.lock(), Some(again));
+        let here = to_a.lock().replace(again);
         *to_b.lock() = Some(b_handle(&b));
         drop((here, a));
         at_b.sender.try_send(Lane::Bulk, "still there?".into()).unwrap();

@@ -175,6 +175,11 @@ fn a_peer_that_reads_nothing_is_sent_a_window_is_not_silent_and_goes_on_when_it_
         assert!(!net.ends[0].is_silent(net.now));
     }
     assert!(rest.len() > 50, "it would have been sent all");
+    // The last try has just been refused.
+    net.step();
+    while !net.under_way.is_empty() {
+        net.step();
+    }
     let mut came = 0;
     let began = net.now;
     // Should the word that there is room get lost, it is heard at the next try.
