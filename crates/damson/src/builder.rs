@@ -23,6 +23,7 @@ use crate::gossip::GossipConfig;
 use crate::identity::Identity;
 use crate::node::Node;
 use crate::opening::{self, Kept, OnDamage, Opened, Recovery};
+use crate::sizes;
 use crate::transport::{
     Admission, Broadcaster, BroadcasterTransport, ClusterSecret, TcpConfig, TcpTransport, Transport,
     TransportCounters,
@@ -32,8 +33,6 @@ use crate::transport::{
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 /// How often written rows are flushed under [`Sync::Interval`], unless it is said otherwise.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
-/// Scopes that the system keeps: the roster.
-const SYSTEM_SCOPES: usize = 1;
 /// Longest name and realm.
 const LABEL_BYTES_MAX: usize = 255;
 
@@ -371,8 +370,8 @@ impl NodeBuilder {
             (None, Some(broadcaster)) => {
                 let address = Some(config.address.clone()).filter(|address| !address.is_empty());
                 let address = address.unwrap_or_else(|| NodeId(identity.node_id()).to_string());
-                let bus = BroadcasterTransport::start(broadcaster, address, identity.node_id())?;
-                discovery.heard = Some(bus.heard());
+                let (bus, heard) = BroadcasterTransport::start(broadcaster, address, identity.node_id())?;
+                discovery.heard = Some(heard);
                 let counters = bus.counters();
                 (Arc::new(bus) as Arc<dyn Transport>, Some(counters), Arc::default())
             }
@@ -417,7 +416,7 @@ impl NodeBuilder {
             check_address(name, false).map_err(wrong)?;
         }
         self.check_alternatives()?;
-        check_sizes(&self.config)?;
+        sizes::check(&self.config)?;
         let open = self.admission.secrets.is_empty() && self.admission.allowed.is_none();
         let ours = self.transport.is_none() && self.broadcaster.is_none();
         if ours && open && !is_loopback(&self.listen) {
@@ -435,37 +434,6 @@ impl NodeBuilder {
         }
         Ok(())
     }
-}
-
-/// Numbers with which a node could not work.
-fn check_sizes(config: &Config) -> Result<(), StartError> {
-    let wrong = |field, reason| Err(StartError::Config { field, reason });
-    let Config { overlay, broadcast, scopes_max, .. } = config;
-    if overlay.active < OverlayConfig::ACTIVE_MIN {
-        return wrong("overlay.active", "must be at least 2, or nodes would displace each other without end");
-    }
-    if overlay.passive == 0 {
-        return wrong("overlay.passive", "must be at least 1, or no lost neighbour could be replaced");
-    }
-    if overlay.shuffle_ms == 0 || overlay.fill_ms_min == 0 || overlay.reply_ms == 0 {
-        return wrong("overlay.shuffle_ms, fill_ms_min and reply_ms", "must be at least 1");
-    }
-    if overlay.asked_max == 0 {
-        return wrong("overlay.asked_max", "must be at least 1, or nobody would ever be asked");
-    }
-    if broadcast.haves_max == 0 || broadcast.vector_max == 0 {
-        return wrong(
-            "broadcast.haves_max and vector_max",
-            "must be at least 1, or nothing would be announced",
-        );
-    }
-    if broadcast.vector_bytes_per_s == 0 {
-        return wrong("broadcast.vector_bytes_per_s", "must be at least 1, or trees would never grow");
-    }
-    if *scopes_max <= SYSTEM_SCOPES {
-        return wrong("scopes_max", "must be at least 2: the roster is one of them");
-    }
-    Ok(())
 }
 
 /// All nodes of a cluster have it, and no client does: without a secret clients can at most guess the realm.
@@ -502,33 +470,6 @@ mod tests {
         for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:7", "example.org:1", "localhost.evil.org:1"] {
             assert!(!is_loopback(open), "{open}");
         }
-    }
-
-    #[tokio::test]
-    async fn sizes_that_make_no_sense_are_refused_with_their_name() {
-        let named = async |builder: NodeBuilder| match builder.start().await {
-            Err(StartError::Config { field, .. }) => field,
-            other => panic!("{:?}", other.err()),
-        };
-        let overlay = |change: fn(&mut OverlayConfig)| {
-            let mut config = OverlayConfig::default();
-            change(&mut config);
-            NodeBuilder::new("a").overlay(config)
-        };
-        let broadcast = |change: fn(&mut BroadcastConfig)| {
-            let mut config = BroadcastConfig::default();
-            change(&mut config);
-            NodeBuilder::new("a").broadcast(config)
-        };
-        assert_eq!(named(overlay(|config| config.active = 1)).await, "overlay.active");
-        assert_eq!(named(overlay(|config| config.passive = 0)).await, "overlay.passive");
-        assert_eq!(named(overlay(|config| config.asked_max = 0)).await, "overlay.asked_max");
-        assert!(named(overlay(|config| config.shuffle_ms = 0)).await.contains("shuffle_ms"));
-        assert!(named(broadcast(|config| config.haves_max = 0)).await.contains("haves_max"));
-        assert!(
-            named(broadcast(|config| config.vector_bytes_per_s = 0)).await.contains("vector_bytes_per_s")
-        );
-        assert_eq!(named(NodeBuilder::new("a").scopes_max(1)).await, "scopes_max");
     }
 
     #[tokio::test]

@@ -51,6 +51,7 @@ mod presence;
 pub mod publisher;
 pub mod replica;
 mod scope;
+mod sizes;
 mod status;
 pub mod store;
 mod supervise;

@@ -256,7 +256,14 @@ mod tests {
             });
             std::thread::sleep(Duration::from_millis(2));
             broadcaster.close();
-            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            let began = std::time::Instant::now();
+            for thread in threads {
+                while !thread.is_finished() {
+                    assert!(began.elapsed() < Duration::from_secs(10), "one waits for ever");
+                    std::thread::sleep(Duration::from_micros(100));
+                }
+                thread.join().unwrap();
+            }
         }
     }
 }

@@ -24,17 +24,17 @@ const MESSAGE_BYTES_MAX: usize = 16 << 10;
 /// The transport of a node that runs on a [`Broadcaster`].
 pub(crate) struct BroadcasterTransport {
     datagrams: DatagramTransport,
-    heard: watch::Receiver<Vec<String>>,
     tasks: [AbortHandle; 2],
 }
 
 impl BroadcasterTransport {
-    /// Starts to listen. Needs a running tokio runtime.
+    /// Starts to listen. Also gives the addresses of the nodes that are on the bus; when that is dropped the node says no more that
+    /// it is there. Needs a running tokio runtime.
     pub fn start(
         broadcaster: Arc<dyn Broadcaster>,
         address: String,
         id: PeerId,
-    ) -> Result<Self, TransportError> {
+    ) -> Result<(Self, watch::Receiver<Vec<String>>), TransportError> {
         if address.is_empty() || address.len() > usize::from(u8::MAX) {
             return Err(TransportError::Config { field: "address", reason: "must have 1 to 255 bytes" });
         }
@@ -55,12 +55,7 @@ impl BroadcasterTransport {
             tokio::spawn(listen(broadcaster, address, handle, roll.clone())).abort_handle(),
             tokio::spawn(announce(announcer, roll)).abort_handle(),
         ];
-        Ok(Self { datagrams, heard, tasks })
-    }
-
-    /// The addresses of the nodes that are on the bus.
-    pub fn heard(&self) -> watch::Receiver<Vec<String>> {
-        self.heard.clone()
+        Ok((Self { datagrams, tasks }, heard))
     }
 
     pub fn counters(&self) -> Arc<TransportCounters> {
@@ -122,7 +117,7 @@ async fn listen(broadcaster: Arc<dyn Broadcaster>, address: String, handle: Data
     tracing::warn!("the broadcaster has ended: nothing comes from other nodes any more");
 }
 
-/// Says now and then that this node is there.
+/// Says now and then that this node is there, as long as it wants to know who else is.
 async fn announce(announcer: impl Fn(), roll: Arc<Roll>) {
     let mut rng = entropy();
     loop {
@@ -130,7 +125,10 @@ async fn announce(announcer: impl Fn(), roll: Arc<Roll>) {
         let interval = roll.heard.lock().interval();
         // Not all at once.
         let percent = 75 + u32::try_from(rng.next_u64() % 50).expect("less than fifty");
-        sleep(interval * percent / 100).await;
+        tokio::select! {
+            () = sleep(interval * percent / 100) => {}
+            () = roll.told.closed() => return,
+        }
         roll.change(|heard| heard.forget(Instant::now()));
     }
 }

@@ -129,8 +129,7 @@ impl<'a> Pump<'a> {
         let now = self.now();
         match arrival {
             Some(Arrival::Message { body: Body::Piece(piece, ack), .. }) => {
-                add(&self.wire.place.hub.totals().bytes_in, piece.bytes.len());
-                self.flow.on_piece(piece, &ack, now);
+                self.flow.on_piece(piece, &ack, now)
             }
             Some(Arrival::Message { body: Body::Ack(ack), .. }) => self.flow.on_ack(&ack, now),
             Some(Arrival::Message { body: Body::Open(_), .. }) => self.answer(),

@@ -38,6 +38,10 @@ pub(super) async fn dial(hub: Arc<Hub>, address: &str) -> Result<Link, Transport
 /// Makes the link that a peer asks for, unless it is there or may not be.
 pub(super) fn accept(hub: &Arc<Hub>, opening: Opening) -> Option<Link> {
     let Opening { address, token, id } = opening;
+    // Asked twice before it was answered once: the link's task answers again when it is asked once more.
+    if hub.knows(&address, token) {
+        return None;
+    }
     let admitted = hub.admits(&address, &id);
     let Some((place, arrivals)) = admitted.then(|| hub.place(&address, Some(token))).flatten() else {
         add(&hub.counters().refused, 1);
@@ -82,4 +86,80 @@ async fn answer(arrivals: &mut mpsc::Receiver<Arrival>) -> Result<(Token, PeerId
 
 fn connect_error(address: &str, source: io::Error) -> TransportError {
     TransportError::Connect { address: address.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::transport::{DatagramHandle, DatagramLimits, DatagramTransport, Lane, Transport};
+
+    /// Where a test's transport sends to: whoever is put here.
+    type Socket = Arc<Mutex<Option<DatagramHandle>>>;
+
+    fn at(address: &'static str, id: u8, to: &Socket, copies: usize) -> (DatagramTransport, DatagramHandle) {
+        let to = to.clone();
+        let send = move |_: &str, message: Bytes| {
+            let there = to.lock().clone();
+            (0..copies).for_each(|_| _ = there.as_ref().map(|there| there.handle(address, message.clone())));
+            Ok(())
+        };
+        let limits = DatagramLimits { dial_timeout: Duration::from_millis(500), ..DatagramLimits::default() };
+        DatagramTransport::new(address, [id; 16], send, limits).unwrap()
+    }
+
+    /// Two transports, each of whose messages arrives so many times.
+    fn pair(copies: usize) -> (DatagramTransport, DatagramTransport, Socket) {
+        let (to_a, to_b) = (Socket::default(), Socket::default());
+        let ((a, at_a), (b, at_b)) = (at("a", 1, &to_b, copies), at("b", 2, &to_a, copies));
+        *to_a.lock() = Some(at_a);
+        *to_b.lock() = Some(at_b);
+        (a, b, to_a)
+    }
+
+    #[tokio::test]
+    async fn messages_that_all_come_three_times_make_one_link_and_carry_frames_once() {
+        let (a, b, _) = pair(3);
+        let (dialed, accepted) = tokio::join!(a.dial("b"), b.accept());
+        let (mut at_a, mut at_b) = (dialed.unwrap(), accepted.unwrap());
+        assert_eq!((at_a.peer, at_b.peer), ([2; 16], [1; 16]));
+        let second = tokio::time::timeout(Duration::from_millis(50), b.accept()).await;
+        assert!(second.is_err(), "there is one link only");
+        at_a.sender.try_send(Lane::Bulk, "there".into()).unwrap();
+        assert_eq!(at_b.incoming.recv().await.unwrap(), "there");
+        at_b.sender.try_send(Lane::Urgent, "back".into()).unwrap();
+        assert_eq!(at_a.incoming.recv().await.unwrap(), "back");
+        at_a.sender.try_send(Lane::Bulk, "goodbye".into()).unwrap();
+        drop(at_a);
+        assert_eq!(at_b.incoming.recv().await.unwrap(), "goodbye");
+        assert_eq!(at_b.incoming.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_dial_that_nobody_answers_ends_in_time() {
+        let (a, _) = at("a", 1, &Socket::default(), 1);
+        assert!(matches!(a.dial("b").await, Err(TransportError::Timeout { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_was_started_again_knows_nothing_of_a_link_and_ends_it() {
+        let (a, b, to_a) = pair(1);
+        let (dialed, accepted) = tokio::join!(a.dial("b"), b.accept());
+        let (_at_a, mut at_b) = (dialed.unwrap(), accepted.unwrap());
+        let to_b = Socket::default();
+        let (_again, again) = at("a", 3, &to_b, 1);
+        // What the old process says is heard no more.
+        let here = to_a.lock().replace(again);
+        *to_b.lock() = Some(b_handle(&b));
+        drop((here, a));
+        at_b.sender.try_send(Lane::Bulk, "still there?".into()).unwrap();
+        let end = tokio::time::timeout(Duration::from_secs(5), at_b.incoming.recv()).await;
+        assert_eq!(end.unwrap(), None);
+    }
+
+    fn b_handle(transport: &DatagramTransport) -> DatagramHandle {
+        DatagramHandle { hub: Arc::downgrade(&transport.hub) }
+    }
 }

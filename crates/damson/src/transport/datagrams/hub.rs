@@ -113,11 +113,13 @@ impl Hub {
 
     /// Takes a message from the network to where it belongs.
     pub fn handle(&self, from: &str, bytes: Bytes) -> Result<(), HandleFault> {
+        let length = bytes.len();
         let message = Message::decode(bytes).filter(|_| from.len() <= ADDRESS_BYTES_MAX);
         let Some(message) = message else {
             add(&self.counters.malformed, 1);
             return Err(HandleFault::Malformed);
         };
+        add(&self.totals.bytes_in, length);
         match message.body {
             Body::Open(id) => self.on_open(from, message.from, id),
             body => self.on_message(from, message.to, message.from, body),
@@ -166,15 +168,19 @@ impl Hub {
         self.outboxes.put_stray(address, message);
     }
 
-    /// A place for one more end; `None` when there are as many as there may be, or when there is one to this very peer.
+    /// Is there an end to this very peer?
+    pub fn knows(&self, address: &str, peer: Token) -> bool {
+        self.ends.lock().values().any(|end| end.is_to(address, peer))
+    }
+
+    /// A place for one more end; `None` when there are as many as there may be.
     pub fn place(
         self: &Arc<Self>,
         address: &str,
         peer: Option<Token>,
     ) -> Option<(Place, mpsc::Receiver<Arrival>)> {
         let mut ends = self.ends.lock();
-        let known = |peer| ends.values().any(|end| end.is_to(address, peer));
-        if ends.len() >= self.limits.links_max || peer.is_some_and(known) {
+        if ends.len() >= self.limits.links_max {
             return None;
         }
         let token = entropy().next_u64();

@@ -8,6 +8,9 @@ use crate::transport::{LinkLimits, TransportError};
 /// Shortest permitted `message_bytes_max`: below, most of a message would be its head.
 const MESSAGE_BYTES_MIN: usize = 4 * OVERHEAD_BYTES;
 
+/// Longest permitted `silence_max`.
+const SILENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Sizes and times of a [`DatagramTransport`](super::DatagramTransport). Besides what `link` allows, a link holds 64 messages in each
 /// direction, and the queues to and from the application 128 each.
 #[derive(Clone, Debug)]
@@ -49,8 +52,8 @@ impl DatagramLimits {
         if self.dial_timeout.is_zero() {
             return wrong("dial_timeout", "must not be zero, or no dial could succeed");
         }
-        if self.silence_max.is_zero() {
-            return wrong("silence_max", "must not be zero, or no link could live");
+        if self.silence_max.is_zero() || self.silence_max > SILENCE_MAX {
+            return wrong("silence_max", "must not be zero, or no link could live, nor above a day");
         }
         self.link.validate()
     }
@@ -76,6 +79,7 @@ mod tests {
         assert_eq!(named(|limits| limits.links_max = 0), "links_max");
         assert_eq!(named(|limits| limits.dial_timeout = Duration::ZERO), "dial_timeout");
         assert_eq!(named(|limits| limits.silence_max = Duration::ZERO), "silence_max");
+        assert_eq!(named(|limits| limits.silence_max = Duration::MAX), "silence_max");
         assert_eq!(named(|limits| limits.link.frame_bytes_max = 0), "frame_bytes_max");
     }
 }

@@ -169,7 +169,7 @@ impl Sending {
     fn on_room(&mut self, room: u64, now: Micros) {
         if room > self.room {
             let refused = (self.first..).zip(&mut self.under_way).filter(|(number, _)| *number >= self.room);
-            refused.for_each(|(_, piece)| piece.due = now);
+            refused.for_each(|(_, piece)| (piece.due, piece.copies) = (now, 1));
             self.room = room;
         }
     }

@@ -175,8 +175,15 @@ fn a_peer_that_reads_nothing_is_sent_a_window_is_not_silent_and_goes_on_when_it_
         assert!(!net.ends[0].is_silent(net.now));
     }
     assert!(rest.len() > 50, "it would have been sent all");
+    // The last try has just been refused.
+    net.step();
+    while !net.under_way.is_empty() {
+        net.step();
+    }
     let mut came = 0;
     let began = net.now;
+    // Should the word that there is room get lost, it is heard at the next try.
+    net.weather.lost_pct = 0;
     while came < all.len() {
         while let Some(frame) = net.ends[1].read().unwrap() {
             assert_eq!(frame, all[came]);
@@ -189,7 +196,7 @@ fn a_peer_that_reads_nothing_is_sent_a_window_is_not_silent_and_goes_on_when_it_
         }
         net.step();
     }
-    assert!(net.now - began < SECOND, "{} us", net.now - began);
+    assert!(net.now - began < SECOND / 5, "{} us", net.now - began);
 }
 
 #[test]
