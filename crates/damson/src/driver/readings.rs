@@ -27,7 +27,9 @@ pub(crate) struct Reading {
 
 /// All that are kept at hand.
 #[derive(Default)]
-pub(super) struct Readings(Mutex<HashMap<(ScopeName, Key), Vec<Weak<Reading>>>>);
+pub(super) struct Readings(Mutex<ByKey>);
+
+type ByKey = HashMap<(ScopeName, Key), Vec<Weak<Reading>>>;
 
 impl Reading {
     /// The counter's value; 0 when it does not exist.

@@ -45,7 +45,7 @@ struct Inner<R> {
 
 /// What happened in an instance since it was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ReplicaCounters {
+pub struct InstanceCounters {
     /// Entries that the implementation was told, each time.
     pub told: u64,
     /// Entries that it was not shown because the validator said no.
@@ -165,8 +165,8 @@ impl<R: Replica> Instance<R> {
     }
 
     /// What happened so far.
-    pub fn counters(&self) -> ReplicaCounters {
-        ReplicaCounters { panics: self.inner.worker.panics(), ..self.inner.tellings.counters() }
+    pub fn counters(&self) -> InstanceCounters {
+        InstanceCounters { panics: self.inner.worker.panics(), ..self.inner.tellings.counters() }
     }
 
     /// Stops it on this node. The entries stay, here and elsewhere.

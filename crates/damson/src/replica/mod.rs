@@ -21,7 +21,7 @@ pub mod wire;
 
 pub use delta::{Delta, Entry};
 pub use error::InstanceError;
-pub use instance::{Instance, ReplicaBuilder, ReplicaCounters};
+pub use instance::{Instance, InstanceCounters, ReplicaBuilder};
 
 use damson_core::crdt::NodeId;
 

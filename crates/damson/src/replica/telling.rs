@@ -9,7 +9,7 @@ use damson_core::replica::Slot;
 use tokio::sync::{Notify, watch};
 
 use super::instance::Validator;
-use super::{Delta, Entry, Replica, ReplicaCounters};
+use super::{Delta, Entry, InstanceCounters, Replica};
 use crate::names::Claim;
 use crate::presence::Presence;
 use crate::scope::Scope;
@@ -48,8 +48,8 @@ async fn end(stopped: &mut watch::Receiver<bool>) {
 }
 
 impl Tellings {
-    pub fn counters(&self) -> ReplicaCounters {
-        ReplicaCounters {
+    pub fn counters(&self) -> InstanceCounters {
+        InstanceCounters {
             told: self.told.load(Relaxed),
             refused: self.refused.load(Relaxed),
             refused_by_panic: self.refused_by_panic.load(Relaxed),
