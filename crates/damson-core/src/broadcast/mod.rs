@@ -107,8 +107,11 @@ const ENTRIES_MAX: usize = 4_096;
 /// While an author's operations go on coming by themselves, the next are not asked for before this time, in milliseconds: a
 /// busy node stands still for a while, and would be sent all that is under way once more.
 const PROGRESS_MS: u64 = 200;
+/// Casts are given this time to come by themselves, in milliseconds, and twice as long each time they were asked for: thousands may be
+/// under way, one by one, and whoever asks too early is sent them twice.
+const CAST_PATIENCE_MS: u64 = 100;
 /// Casts are asked for so often without an answer before they are given up.
-const TRIES_MAX: u32 = 5;
+const TRIES_MAX: u32 = 4;
 /// What one request is answered with, in bytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
@@ -251,7 +254,9 @@ impl Broadcast {
                 continue;
             }
             let waiting = link.plan(&stream, range.last, due);
-            if waiting >= self.config.haves_max || (is_below && late) {
+            // Late casts come by the hundred, each by itself.
+            let at_once = is_below && late && !stream.scope.is_cast();
+            if waiting >= self.config.haves_max || at_once {
                 link.due = Some(now);
             }
         }
@@ -390,7 +395,10 @@ impl Broadcast {
     }
 
     fn note_missing(&mut self, stream: Stream, (first, last): (u64, u64), from: NodeId, now: Time) {
-        let due = now.plus_ms(self.patience_ms(stream.actor.node, from));
+        let patience_ms = self.patience_ms(stream.actor.node, from);
+        let patience_ms =
+            if stream.scope.is_cast() { patience_ms.max(CAST_PATIENCE_MS) } else { patience_ms };
+        let due = now.plus_ms(patience_ms);
         if let Some(missing) = self.missing.get_mut(&stream) {
             missing.announced(from, last, due);
             return;
@@ -426,8 +434,10 @@ impl Broadcast {
                 continue;
             };
             let progress = first > std::mem::replace(&mut missing.first, first);
-            if progress && missing.asked.is_none() {
-                // It comes by itself, only later than it was announced: a busy parent's link, or our own backlog.
+            if progress && (missing.asked.is_none() || stream.scope.is_cast()) {
+                // It comes by itself, only later than it was announced: a busy parent's link, or our own backlog. Or an answer
+                // is on its way.
+                missing.tries = 0;
                 missing.due = now.plus_ms(PROGRESS_MS);
                 continue;
             }
@@ -438,7 +448,6 @@ impl Broadcast {
             }
             if stream.scope.is_cast() {
                 // An answer has its limit and may be lost, and no comparison brings the rest.
-                missing.tries = if progress { 0 } else { missing.tries };
                 let again =
                     missing.asked.filter(|_| missing.announcers.is_empty() && missing.tries < TRIES_MAX);
                 missing.announcers.extend(again);
@@ -467,6 +476,12 @@ impl Broadcast {
             self.trees.graft(next, stream.actor.node);
             let last = missing.last;
             let patience = 2 * graft_ms(&self.trees, &self.config, next) + self.config.alert_ms;
+            // The answer may wait behind much else, and what is given up is told as lost.
+            let patience = if stream.scope.is_cast() {
+                CAST_PATIENCE_MS << missing.tries.min(TRIES_MAX)
+            } else {
+                patience
+            };
             missing.due = now.plus_ms(patience);
             let want = Want { scope: stream.scope, actor: stream.actor, first, last };
             wants.entry(next).or_default().push(want);

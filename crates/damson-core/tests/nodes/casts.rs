@@ -108,7 +108,7 @@ fn what_nobody_can_give_any_more_is_told_as_lost_and_begins_no_comparison() {
     bus.deaf.clear();
     bus.sent.clear();
     cast(&mut bus, 0, "21");
-    bus.run(2_000);
+    bus.run(6_000);
     let heard: BTreeSet<u64> = heard(&bus, 1).into_values().flatten().collect();
     assert_eq!(heard, BTreeSet::from([1, 18, 19, 20, 21]), "what the log still had, after all");
     let lost: Vec<_> = bus.lost.iter().map(|(at, _, first, last)| (*at, *first, *last)).collect();
@@ -130,7 +130,7 @@ fn the_last_casts_are_missed_too_when_none_follows() {
     bus.deaf.clear();
     // Another link: it begins with announcements.
     bus.link(0, 1);
-    bus.run(3_000);
+    bus.run(6_000);
     let lost: Vec<_> = bus.lost.iter().map(|(at, _, first, last)| (*at, *first, *last)).collect();
     assert_eq!(lost, [(1, 2, 4)]);
 }

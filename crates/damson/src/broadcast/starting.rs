@@ -87,7 +87,7 @@ impl<H: BroadcastHandler> HandlerBuilder<H> {
         self
     }
 
-    /// The other end of exchanges: answers what [`ExchangePeer::ask`] asks. Without it they are not offered here.
+    /// The other end of exchanges: answers what [`ExchangePeer::ask`](super::ExchangePeer::ask) asks. Without it they are not offered here.
     #[must_use]
     pub fn answer<F, A>(mut self, answer: F) -> Self
     where
