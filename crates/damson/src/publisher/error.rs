@@ -1,6 +1,5 @@
 //! What can go wrong with publishers.
 
-use damson_core::crdt::NodeId;
 use damson_core::replica::WriteError;
 
 use crate::replica::InstanceError;
@@ -20,14 +19,6 @@ pub enum PublisherError {
     #[error("this cannot be said in version {version}, which a member needs that takes part")]
     Inexpressible {
         /// The version.
-        version: u16,
-    },
-    /// A member publishes in a version that nobody here can translate. Its data are kept, and seen once it can be read.
-    #[error("member {owner} publishes in version {version}, and nobody here can translate that")]
-    Untranslated {
-        /// Whose data.
-        owner: NodeId,
-        /// In which version.
         version: u16,
     },
     /// The node runs as many publishers as its record in the roster can name.

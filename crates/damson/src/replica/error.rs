@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use damson_core::scope::{ScopeName, ScopeNameError};
 
+use crate::casts::NameError;
 use crate::supervise::Failed;
 
 /// An instance that could not be started, or not be asked. The entries of the scope are as they were.
@@ -13,6 +14,9 @@ pub enum InstanceError {
     /// The name is no scope name, or one of the system's.
     #[error(transparent)]
     Name(#[from] ScopeNameError),
+    /// The name is a scope's, but too long for the payloads of an instance.
+    #[error(transparent)]
+    Tag(#[from] NameError),
     /// An instance of this name runs on this node.
     #[error("an instance named {name} runs on this node already")]
     NameTaken {

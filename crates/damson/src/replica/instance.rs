@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use damson_core::casts::Tag;
+use damson_core::crdt::Key;
 use damson_core::replica::WriteError;
 use damson_core::scope::ScopeName;
 use tokio::sync::watch;
 
 use super::error::InstanceError;
-use super::telling::{Telling, Tellings};
+use super::telling::{Heard, Telling, Tellings};
 use super::{Entry, Replica};
+use crate::casts::{self, CastError, InboxLimits, Listening};
 use crate::node::Node;
 use crate::scope::Scope;
 use crate::supervise::{Patience, Worker};
+use crate::watch::Following;
 
 /// Says of an entry with a value whether the implementation is to be shown it.
 pub(super) type Validator = Box<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
@@ -38,6 +42,8 @@ pub struct Instance<R> {
 
 struct Inner<R> {
     scope: Scope,
+    /// Of payloads that are no entries.
+    tag: Tag,
     worker: Arc<Worker<R>>,
     tellings: Arc<Tellings>,
     stop: watch::Sender<bool>,
@@ -56,6 +62,10 @@ pub struct InstanceCounters {
     pub foreign: u64,
     /// Times it was told everything, the first included.
     pub started_over: u64,
+    /// Payloads that are no entries, as it was given.
+    pub customs: u64,
+    /// Those that were lost.
+    pub customs_lost: u64,
     /// Members that have gone, as it was told.
     pub removed_nodes: u64,
     /// Panics.
@@ -93,13 +103,20 @@ impl<R: Replica> ReplicaBuilder<R> {
             return Err(InstanceError::NotHosted { name });
         }
         let claim = scope.driver().names().claim(&name).ok_or(InstanceError::NameTaken { name })?;
+        let tag = casts::tag('r', "an instance", scope.name().as_str())?;
+        let customs = Listening::begin(scope.driver().clone(), tag.clone(), InboxLimits::default());
         let thread = format!("damson-{}", scope.name());
         let worker = Arc::new(Worker::start(&thread, Patience::default(), self.make)?);
         let tellings = Arc::new(Tellings::default());
         let (stop, stopped) = watch::channel(false);
-        let telling = Telling::new(scope.clone(), worker.clone(), self.validator, tellings.clone(), claim);
+        let heard = Heard {
+            following: Following::open(scope.driver().clone(), scope.name().clone(), Key::new()),
+            customs,
+        };
+        let telling =
+            Telling::new(scope.clone(), worker.clone(), self.validator, tellings.clone(), heard, claim);
         tokio::spawn(telling.run(stopped));
-        Ok(Instance { inner: Arc::new(Inner { scope, worker, tellings, stop }) })
+        Ok(Instance { inner: Arc::new(Inner { scope, tag, worker, tellings, stop }) })
     }
 }
 
@@ -137,6 +154,15 @@ impl<R: Replica> Instance<R> {
     /// As [`Scope::write`].
     pub async fn remove(&self, key: impl Into<Bytes>) -> Result<bool, WriteError> {
         self.inner.scope.remove(key).await
+    }
+
+    /// Sends a payload that is no entry to the implementation on every node that runs this instance, this one among them: once to each
+    /// that is connected. Nobody keeps it.
+    ///
+    /// # Errors
+    /// [`CastError`]: nothing was sent then. A payload has at most 1 MiB.
+    pub async fn broadcast_custom(&self, payload: impl Into<Bytes>) -> Result<(), CastError> {
+        self.inner.scope.driver().cast(&self.inner.tag, payload.into()).await.map(|_| ())
     }
 
     /// An entry as this node has it, whether or not the implementation was told yet.

@@ -7,6 +7,7 @@
 //! ```text
 //!   add, remove ----> scope ----> changed keys ----> validate ----> Replica::merge_delta      on the instance's thread
 //!   other members --'               roster ----------------------> Replica::remove_node
+//!   broadcast_custom -------------> casts -----------------------> Replica::merge_custom
 //! ```
 //!
 //! What it is told is the state and not the writes: of several changes of an entry only the last may be told, and one may be told
@@ -23,6 +24,7 @@ pub use delta::{Delta, Entry};
 pub use error::InstanceError;
 pub use instance::{Instance, InstanceCounters, ReplicaBuilder};
 
+use bytes::Bytes;
 use damson_core::crdt::NodeId;
 
 use crate::ScopeName;
@@ -39,5 +41,16 @@ pub trait Replica: Send + 'static {
     /// nothing is a valid choice: the entries stay.
     fn remove_node(&mut self, name: &ScopeName, node: NodeId) {
         let _ = (name, node);
+    }
+
+    /// Somebody has sent a payload of its own under this name ([`Instance::broadcast_custom`]), perhaps this node. Each comes
+    /// once.
+    fn merge_custom(&mut self, name: &ScopeName, from: NodeId, payload: Bytes) {
+        let _ = (name, from, payload);
+    }
+
+    /// So many such payloads of a member will not come: nobody can give them any more, or this instance was too slow.
+    fn lose_custom(&mut self, name: &ScopeName, from: NodeId, payloads: u64) {
+        let _ = (name, from, payloads);
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 
 use super::instance::Validator;
 use super::{Delta, Entry, InstanceCounters, Replica};
+use crate::casts::{Heard as Custom, Listening};
 use crate::names::Claim;
 use crate::presence::Presence;
 use crate::scope::Scope;
@@ -27,8 +28,16 @@ pub(super) struct Tellings {
     refused_by_panic: AtomicU64,
     foreign: AtomicU64,
     started_over: AtomicU64,
+    customs: AtomicU64,
+    customs_lost: AtomicU64,
     removed_nodes: AtomicU64,
     again: Notify,
+}
+
+/// Where an instance hears of changes.
+pub(super) struct Heard {
+    pub following: Following,
+    pub customs: Listening,
 }
 
 pub(super) struct Telling<R> {
@@ -36,7 +45,7 @@ pub(super) struct Telling<R> {
     worker: Arc<Worker<R>>,
     validator: Option<Validator>,
     tellings: Arc<Tellings>,
-    following: Following,
+    heard: Heard,
     presence: Presence,
     /// The name is free again when this has ended.
     _claim: Claim,
@@ -55,6 +64,8 @@ impl Tellings {
             refused_by_panic: self.refused_by_panic.load(Relaxed),
             foreign: self.foreign.load(Relaxed),
             started_over: self.started_over.load(Relaxed),
+            customs: self.customs.load(Relaxed),
+            customs_lost: self.customs_lost.load(Relaxed),
             removed_nodes: self.removed_nodes.load(Relaxed),
             panics: 0,
         }
@@ -72,12 +83,11 @@ impl<R: Replica> Telling<R> {
         worker: Arc<Worker<R>>,
         validator: Option<Validator>,
         tellings: Arc<Tellings>,
+        heard: Heard,
         claim: Claim,
     ) -> Self {
-        let driver = scope.driver().clone();
-        let following = Following::open(driver.clone(), scope.name().clone(), Key::new());
-        let presence = Presence::new(&driver);
-        Self { scope, worker, validator, tellings, following, presence, _claim: claim }
+        let presence = Presence::new(scope.driver());
+        Self { scope, worker, validator, tellings, heard, presence, _claim: claim }
     }
 
     /// Until the instance or the node is stopped, or the implementation is given up.
@@ -86,16 +96,20 @@ impl<R: Replica> Telling<R> {
             let told = tokio::select! {
                 () = end(&mut stopped) => return,
                 () = self.tellings.again.notified() => Err(Failed::Panicked),
-                noted = self.following.next(DELTA_MAX) => match noted {
+                noted = self.heard.following.next(DELTA_MAX) => match noted {
                     None => return,
                     Some(Noted::All) => self.tell_all().await,
                     Some(Noted::Keys(keys)) => self.tell(false, self.look(keys)).await,
+                },
+                custom = self.heard.customs.next() => match custom {
+                    None => return,
+                    Some(custom) => self.tell_custom(custom).await,
                 },
                 gone = self.presence.moved() => self.tell_gone(gone).await,
             };
             match told {
                 Ok(()) => {}
-                Err(Failed::Panicked) => self.following.start_over(),
+                Err(Failed::Panicked) => self.heard.following.start_over(),
                 Err(Failed::Gone) => {
                     tracing::error!(name = %self.scope.name(), "an implementation has panicked too often and is given up");
                     return;
@@ -154,6 +168,20 @@ impl<R: Replica> Telling<R> {
             Err(_) => self.tellings.refused_by_panic.fetch_add(1, Relaxed),
         };
         false
+    }
+
+    async fn tell_custom(&self, custom: Custom) -> Result<(), Failed> {
+        let name = self.scope.name().clone();
+        let (from, payloads) = match custom {
+            Custom::Cast { from, body, .. } => {
+                self.tellings.customs.fetch_add(1, Relaxed);
+                return self.worker.run(move |replica| replica.merge_custom(&name, from.node, body)).await;
+            }
+            Custom::Lost { from, messages } => (from, messages),
+            Custom::Gone { from, first, last } => (from.node, last - first + 1),
+        };
+        self.tellings.customs_lost.fetch_add(payloads, Relaxed);
+        self.worker.run(move |replica| replica.lose_custom(&name, from, payloads)).await
     }
 
     async fn tell_gone(&self, gone: Vec<NodeId>) -> Result<(), Failed> {

@@ -83,6 +83,43 @@ async fn every_node_is_told_what_is_added_and_removed_anywhere_under_the_name_of
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn custom_payloads_reach_each_node_once_under_their_own_name() {
+    struct Customs(Arc<Mutex<Vec<(String, NodeId, Bytes)>>>);
+    impl Replica for Customs {
+        fn merge_delta(&mut self, _: &ScopeName, _: &Delta) {}
+        fn merge_custom(&mut self, name: &ScopeName, from: NodeId, payload: Bytes) {
+            self.0.lock().unwrap().push((name.to_string(), from, payload));
+        }
+    }
+    let nodes = start(3).await;
+    let heard: Vec<Arc<Mutex<Vec<_>>>> = nodes.iter().map(|_| Arc::default()).collect();
+    let on = |name: &str| -> Vec<Instance<Customs>> {
+        let one = |(node, heard): (&Node, &Arc<Mutex<Vec<_>>>)| {
+            let heard = heard.clone();
+            node.replica(name, move || Customs(heard.clone())).start().unwrap()
+        };
+        nodes.iter().zip(&heard).map(one).collect()
+    };
+    let (fences, other) = (on("fences"), on("other"));
+    for n in 0..50_u8 {
+        fences[usize::from(n) % 3].broadcast_custom(vec![n]).await.unwrap();
+    }
+    other[0].broadcast_custom("elsewhere").await.unwrap();
+    until("all came", || heard.iter().all(|heard| heard.lock().unwrap().len() >= 51)).await;
+    for heard in &heard {
+        let mut heard = heard.lock().unwrap().clone();
+        heard.sort_by(|a, b| (&a.0, &a.2).cmp(&(&b.0, &b.2)));
+        let of = |n: u8| ("fences".to_string(), nodes[usize::from(n) % 3].id(), Bytes::from(vec![n]));
+        let wanted: Vec<_> =
+            (0..50).map(of).chain([("other".into(), nodes[0].id(), "elsewhere".into())]).collect();
+        assert_eq!(heard, wanted, "each once, under its name");
+    }
+    let large = fences[0].broadcast_custom(vec![0; 2 << 20]).await;
+    assert!(matches!(large, Err(damson::CastError::TooLarge { .. })));
+    assert_eq!((fences[1].counters().customs, fences[1].counters().customs_lost), (50, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_starts_late_is_told_everything_without_asking() {
     let mut nodes = start(2).await;
     let boards: Vec<Board> = (0..3).map(|_| Board::default()).collect();
