@@ -37,6 +37,12 @@ impl Driver {
         self.change(|node, _, _| node.offer(name, true));
     }
 
+    /// Offers it no more.
+    pub fn withdraw(self: &Arc<Self>, name: &str) {
+        self.services.0.lock().remove(name);
+        self.change(|node, _, _| node.offer(name, false));
+    }
+
     /// Asks a service of a member, and waits for the answer.
     pub async fn call(
         self: &Arc<Self>,

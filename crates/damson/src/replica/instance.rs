@@ -11,6 +11,7 @@ use damson_core::scope::ScopeName;
 use tokio::sync::watch;
 
 use super::error::InstanceError;
+use super::snapshots::Snapshots;
 use super::telling::{Heard, Telling, Tellings};
 use super::{Entry, Replica};
 use crate::casts::{self, CastError, InboxLimits, Listening};
@@ -22,6 +23,11 @@ use crate::watch::Following;
 /// Says of an entry with a value whether the implementation is to be shown it.
 pub(super) type Validator = Box<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
 
+/// The least of that: nobody is asked all the time.
+const SNAPSHOT_INTERVAL_MIN: Duration = Duration::from_millis(10);
+/// How often snapshots are asked for, where that is sound.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(30);
+
 /// How long a caller waits for an implementation that is busy.
 const ASK_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -32,6 +38,7 @@ pub struct ReplicaBuilder<R> {
     name: String,
     make: Box<dyn FnMut() -> R + Send>,
     validator: Option<Validator>,
+    interval: Duration,
 }
 
 /// A running instance. Cheap to clone; it runs until [`Instance::stop`], until the last clone is dropped, or until its node
@@ -80,7 +87,13 @@ impl Node {
         name: &str,
         make: impl FnMut() -> R + Send + 'static,
     ) -> ReplicaBuilder<R> {
-        ReplicaBuilder { node: self.clone(), name: name.into(), make: Box::new(make), validator: None }
+        ReplicaBuilder {
+            node: self.clone(),
+            name: name.into(),
+            make: Box::new(make),
+            validator: None,
+            interval: SNAPSHOT_INTERVAL,
+        }
     }
 }
 
@@ -89,6 +102,13 @@ impl<R: Replica> ReplicaBuilder<R> {
     /// nodes that have seen the same hold the same.
     pub fn validate(mut self, is_valid: impl Fn(&[u8], &[u8]) -> bool + Send + Sync + 'static) -> Self {
         self.validator = Some(Box::new(is_valid));
+        self
+    }
+
+    /// How often a member is asked for its snapshot, if the implementation says that this is sound. Default 30 s, with a quarter of
+    /// chance in it.
+    pub fn anti_entropy_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval.max(SNAPSHOT_INTERVAL_MIN);
         self
     }
 
@@ -115,6 +135,8 @@ impl<R: Replica> ReplicaBuilder<R> {
         };
         let telling =
             Telling::new(scope.clone(), worker.clone(), self.validator, tellings.clone(), heard, claim);
+        let snapshots = Snapshots::new(scope.clone(), worker.clone(), tellings.clone(), self.interval);
+        tokio::spawn(snapshots.run(stopped.clone()));
         tokio::spawn(telling.run(stopped));
         Ok(Instance { inner: Arc::new(Inner { scope, tag, worker, tellings, stop }) })
     }

@@ -17,7 +17,9 @@
 mod delta;
 mod error;
 mod instance;
+mod snapshots;
 mod telling;
+pub mod testing;
 pub mod wire;
 
 pub use delta::{Delta, Entry};
@@ -41,6 +43,24 @@ pub trait Replica: Send + 'static {
     /// nothing is a valid choice: the entries stay.
     fn remove_node(&mut self, name: &ScopeName, node: NodeId) {
         let _ = (name, node);
+    }
+
+    /// What this implementation holds beside the entries, for another instance of it; `None` when that is nothing. At most 1 MiB.
+    fn full_sync_snapshot(&mut self, name: &ScopeName) -> Option<Bytes> {
+        let _ = name;
+        None
+    }
+
+    /// The same of another member: asked for at the start, and after a panic, of each neighbour.
+    fn apply_full_sync(&mut self, name: &ScopeName, from: NodeId, snapshot: Bytes) {
+        let _ = (name, from, snapshot);
+    }
+
+    /// May snapshots be applied again and again? Then a member by chance is asked for its own now and then
+    /// ([`ReplicaBuilder::anti_entropy_interval`]). Only if they are the whole state, and removals last in them:
+    /// [`testing::check_anti_entropy`]. Of entries the engine takes care, whatever this says.
+    fn anti_entropy(&self) -> bool {
+        false
     }
 
     /// Somebody has sent a payload of its own under this name ([`Instance::broadcast_custom`]), perhaps this node. Each comes

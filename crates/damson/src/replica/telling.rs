@@ -32,6 +32,7 @@ pub(super) struct Tellings {
     customs_lost: AtomicU64,
     removed_nodes: AtomicU64,
     again: Notify,
+    made_anew: Notify,
 }
 
 /// Where an instance hears of changes.
@@ -52,7 +53,7 @@ pub(super) struct Telling<R> {
 }
 
 /// It was stopped, or nobody holds the instance any more.
-async fn end(stopped: &mut watch::Receiver<bool>) {
+pub(super) async fn end(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
@@ -69,6 +70,11 @@ impl Tellings {
             removed_nodes: self.removed_nodes.load(Relaxed),
             panics: 0,
         }
+    }
+
+    /// Waits until the implementation is another.
+    pub async fn made_anew(&self) {
+        self.made_anew.notified().await;
     }
 
     /// The implementation was made anew while a caller had it.
@@ -109,7 +115,10 @@ impl<R: Replica> Telling<R> {
             };
             match told {
                 Ok(()) => {}
-                Err(Failed::Panicked) => self.heard.following.start_over(),
+                Err(Failed::Panicked) => {
+                    self.heard.following.start_over();
+                    self.tellings.made_anew.notify_one();
+                }
                 Err(Failed::Gone) => {
                     tracing::error!(name = %self.scope.name(), "an implementation has panicked too often and is given up");
                     return;

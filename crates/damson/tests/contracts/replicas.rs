@@ -286,3 +286,88 @@ async fn a_name_is_used_once_on_a_node_and_is_free_after_the_stop() {
     nodes[0].stop().await.unwrap();
     assert!(matches!(second.with(|_| ()).await, Err(InstanceError::Ended)));
 }
+
+/// Keeps a set of its own beside the entries: what was seen, and what was taken away.
+#[derive(Default)]
+struct Beside {
+    there: std::collections::BTreeSet<u8>,
+    gone: std::collections::BTreeSet<u8>,
+    /// Forgets what was taken away, as one would by mistake.
+    forgets: bool,
+    sound: bool,
+}
+
+impl Beside {
+    fn take_away(&mut self, n: u8) {
+        if self.there.remove(&n) && !self.forgets {
+            self.gone.insert(n);
+        }
+    }
+}
+
+impl Replica for Beside {
+    fn merge_delta(&mut self, _: &ScopeName, _: &Delta) {}
+    fn full_sync_snapshot(&mut self, _: &ScopeName) -> Option<Bytes> {
+        let (there, gone) = (self.there.iter().map(|n| [1, *n]), self.gone.iter().map(|n| [0, *n]));
+        let bytes: Vec<u8> = there.chain(gone).flatten().collect();
+        (!bytes.is_empty()).then(|| bytes.into())
+    }
+    fn apply_full_sync(&mut self, _: &ScopeName, _: NodeId, snapshot: Bytes) {
+        for pair in snapshot.chunks_exact(2) {
+            if pair[0] == 0 {
+                self.gone.insert(pair[1]);
+            } else {
+                self.there.insert(pair[1]);
+            }
+        }
+        self.there.retain(|n| !self.gone.contains(n));
+    }
+    fn anti_entropy(&self) -> bool {
+        self.sound
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn state_beside_the_entries_is_asked_for_at_the_start_and_again_where_that_is_sound() {
+    let nodes = start(3).await;
+    let on = |at: usize, sound: bool| {
+        let make = move || Beside { sound, ..Beside::default() };
+        let quick = std::time::Duration::from_millis(100);
+        nodes[at].replica("beside", make).anti_entropy_interval(quick).start().unwrap()
+    };
+    let (first, second) = (on(0, true), on(1, true));
+    first.with(|own| own.there.extend([1, 2, 3])).await.unwrap();
+    let third = on(2, false);
+    let has = async |instance: &Instance<Beside>, wanted: &'static [u8]| {
+        let all = move |own: &mut Beside| own.there.iter().copied().eq(wanted.iter().copied());
+        let waited = async {
+            while !instance.with(all).await.unwrap() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), waited).await.expect("it came");
+    };
+    has(&third, &[1, 2, 3]).await;
+    has(&second, &[1, 2, 3]).await;
+    first.with(|own| own.take_away(2)).await.unwrap();
+    has(&second, &[1, 3]).await;
+    third
+        .with(|own| assert!(own.there.contains(&2), "who says that it is not sound is not told again"))
+        .await
+        .unwrap();
+    // After a panic everything is asked for again.
+    assert!(third.with(|_| -> u8 { panic!("a bug") }).await.is_err());
+    has(&third, &[1, 3]).await;
+}
+
+#[test]
+fn the_check_of_soundness_finds_removals_that_do_not_last() {
+    let act = |own: &mut Beside, at: usize, step: u64| {
+        own.there.insert((step % 7) as u8 * 3 + at as u8);
+        own.take_away(((step + 3) % 7) as u8 * 3 + at as u8);
+    };
+    use damson::replica::testing::check_anti_entropy;
+    check_anti_entropy(Beside::default, act).unwrap();
+    let forgetful = || Beside { forgets: true, ..Beside::default() };
+    assert!(check_anti_entropy(forgetful, act).is_err());
+}
