@@ -236,7 +236,9 @@ async fn a_round_now_is_with_as_many_as_the_fanout_and_a_forced_one_with_all() {
     let [(chosen, end)] = &stores[0].anti_entropy(LONG).await[..] else { panic!("one member") };
     assert_eq!(*end, Ok(()));
     let at = nodes.iter().position(|node| node.id() == *chosen).expect("one of the others");
-    assert_eq!((stores[0].get_all().len(), stores[at].get_all().len()), (2, 2), "both ways");
+    // A link that broke and came back may have brought the third's, too.
+    let both_ways = stores[0].get(format!("k{at}")).is_ok() && stores[at].get("k0").is_ok();
+    assert!(both_ways, "{:?} {:?}", stores[0].get_all(), stores[at].get_all());
 
     let ends = stores[0].force_sync(LONG).await;
     let mut with: Vec<NodeId> = ends.iter().map(|(member, _)| *member).collect();

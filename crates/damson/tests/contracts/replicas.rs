@@ -9,6 +9,7 @@ use damson::replica::{Delta, Instance, InstanceError, Replica};
 use damson::{Node, NodeId, ScopeName};
 
 use crate::cluster::{join, start, until};
+use crate::topics::all_linked;
 
 /// What an implementation was told, by the names it serves.
 #[derive(Default, Clone)]
@@ -92,6 +93,8 @@ async fn custom_payloads_reach_each_node_once_under_their_own_name() {
         }
     }
     let nodes = start(3).await;
+    // Who is connected only while they are sent hears from then on.
+    all_linked(&nodes).await;
     let heard: Vec<Arc<Mutex<Vec<_>>>> = nodes.iter().map(|_| Arc::default()).collect();
     let on = |name: &str| -> Vec<Instance<Customs>> {
         let one = |(node, heard): (&Node, &Arc<Mutex<Vec<_>>>)| {
