@@ -1,10 +1,10 @@
 //! The operating system's clocks and entropy: the only place where they are read.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use damson_core::time::{Now, Time};
 use rand_chacha::ChaCha8Rng;
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::Instant;
 
@@ -36,6 +36,13 @@ impl OsClock {
 pub(crate) fn wall_ms() -> u64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// So long, but for a quarter more or less by chance: members that began together do not stay together.
+pub(crate) fn about(interval: Duration) -> Duration {
+    let quarter = interval / 4;
+    let chance = u32::try_from(entropy().next_u64() % 1_001).expect("below a thousand and one");
+    interval - quarter + quarter / 500 * chance
 }
 
 /// A generator seeded with the system's entropy: lives are drawn from it.

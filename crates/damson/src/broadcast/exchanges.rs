@@ -13,9 +13,12 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use super::{Request, Running};
-use crate::clock::entropy;
+use crate::clock::{about, entropy};
 use crate::driver::Driver;
 use crate::node::Node;
+
+/// The shortest pause between exchanges that a handler can ask for.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
 
 /// Names an exchange on the node that began it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,11 +166,9 @@ pub(super) async fn keep_exchanging(driver: Arc<Driver>, running: Arc<Running>) 
     let mut stopping = driver.stopping();
     let mut rng = entropy();
     loop {
-        let interval_us = u64::try_from(running.settings.interval.as_micros()).unwrap_or(u64::MAX);
-        let spread_us = (interval_us / 2).max(1);
-        let pause = interval_us - interval_us / 4 + rng.next_u64() % spread_us;
+        let pause = about(running.settings.interval).max(PAUSE_MIN);
         tokio::select! {
-            () = sleep(Duration::from_micros(pause.max(1_000))) => {}
+            () = sleep(pause) => {}
             _ = stopping.wait_for(|stop| *stop) => break,
         }
         let peers = driver.look(|node, _| candidates(node));

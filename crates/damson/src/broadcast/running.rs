@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use super::{
 };
 use crate::casts::{Heard, Listening};
 use crate::driver::Driver;
+use crate::supervise::Guarded;
 
 /// Messages of which the id is remembered, for those who lost them.
 const IDS_MAX: usize = 8_192;
@@ -28,9 +28,7 @@ const GIVEN_BYTES_MAX: usize = 512 << 10;
 const FETCHES_MAX: usize = 8;
 
 struct Runner<H> {
-    make: Box<dyn FnMut() -> H + Send>,
-    /// Absent after a panic, until it is needed.
-    handler: Option<H>,
+    handler: Guarded<H>,
     driver: Arc<Driver>,
     running: Arc<Running>,
     runtime: Handle,
@@ -54,8 +52,7 @@ pub(super) fn start<H: BroadcastHandler>(
     mut requests: mpsc::Receiver<Request>,
 ) -> io::Result<()> {
     let mut runner = Runner {
-        make,
-        handler: None,
+        handler: Guarded::new(make),
         driver: driver.clone(),
         running: running.clone(),
         runtime: Handle::current(),
@@ -206,25 +203,12 @@ impl<H: BroadcastHandler> Runner<H> {
 
     /// Calls the handler. `None` when it panicked: it is made anew when it is needed next.
     fn guarded<T>(&mut self, call: impl FnOnce(&mut H) -> T) -> Option<T> {
-        let mut handler = self.handler.take();
-        let make = &mut self.make;
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let handler = handler.get_or_insert_with(make);
-            call(handler)
-        }));
-        match outcome {
-            Ok(value) => {
-                self.handler = handler;
-                Some(value)
-            }
-            Err(_) => {
-                tracing::error!(handler = self.running.name, "a broadcast handler panicked: it is made anew");
-                // What is left of it may panic once more.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
-                self.count(|counters| counters.panics += 1);
-                None
-            }
+        let value = self.handler.call(call);
+        if value.is_none() {
+            tracing::error!(handler = self.running.name, "a broadcast handler panicked: it is made anew");
+            self.count(|counters| counters.panics += 1);
         }
+        value
     }
 
     fn remember(&mut self, number: (Actor, u64), id: MessageId) {

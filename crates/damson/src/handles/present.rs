@@ -1,10 +1,10 @@
 //! A map of which only the fields are seen whose authors take part: presence.
 
-use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
 use damson_core::crdt::NodeId;
+use damson_core::membership::Roster;
 use damson_core::replica::{Slot, View};
 
 use crate::scope::Scope;
@@ -41,7 +41,7 @@ impl<T: Value> PresentMap<T> {
     /// When the stored bytes are no such value.
     pub fn get(&self, field: impl AsRef<[u8]>) -> Result<Option<PresentField<T>>, ValueError> {
         let field = Bytes::copy_from_slice(field.as_ref());
-        let found = self.look(|view, present| self.present(view, field, present));
+        let found = self.look(|view, members| self.present(view, field, members));
         found.map(decode).transpose()
     }
 
@@ -50,31 +50,27 @@ impl<T: Value> PresentMap<T> {
     /// # Errors
     /// When stored bytes are no such value.
     pub fn entries(&self) -> Result<Vec<PresentField<T>>, ValueError> {
-        let mut found = self.look(|view, present| {
+        let mut found = self.look(|view, members| {
             let fields: Vec<Bytes> = view.map_fields(&self.slot).map(Bytes::copy_from_slice).collect();
-            fields.into_iter().filter_map(|field| self.present(view, field, present)).collect::<Vec<_>>()
+            fields.into_iter().filter_map(|field| self.present(view, field, members)).collect::<Vec<_>>()
         });
         found.sort_unstable();
         found.into_iter().map(decode).collect()
     }
 
-    fn look<R>(&self, look: impl FnOnce(View<'_>, &BTreeSet<NodeId>) -> R) -> R {
-        let members = self.scope.driver().look(|node, _| {
-            let members = node.roster().iter().filter(|member| member.state.is_present());
-            members.map(|member| member.id).chain([node.id()]).collect()
-        });
-        self.scope.read(|view| look(view, &members))
+    /// One look at the map and the members.
+    fn look<R: Default>(&self, look: impl FnOnce(View<'_>, &Roster) -> R) -> R {
+        self.scope.driver().look(|node, now| {
+            let replica = node.replica(self.scope.name());
+            replica.map(|replica| look(replica.view(now.wall_ms), node.roster())).unwrap_or_default()
+        })
     }
 
-    fn present(
-        &self,
-        view: View<'_>,
-        field: Bytes,
-        present: &BTreeSet<NodeId>,
-    ) -> Option<PresentField<Bytes>> {
+    fn present(&self, view: View<'_>, field: Bytes, members: &Roster) -> Option<PresentField<Bytes>> {
         let (value, stamp) = view.stamped(&self.slot.field(&field))?;
         let author = stamp.dot.actor.node;
-        present.contains(&author).then_some(PresentField { field, value, author })
+        let is_present = members.get(author).is_some_and(|member| member.state.is_present());
+        is_present.then_some(PresentField { field, value, author })
     }
 }
 

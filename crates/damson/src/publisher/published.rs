@@ -1,11 +1,11 @@
 //! A running publisher.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use damson_core::crdt::NodeId;
-use tokio::sync::{Mutex, Notify, broadcast, watch};
+use tokio::sync::{Mutex, broadcast, watch};
 
 use super::error::PublisherError;
 use super::foreign::{Foreign, PlainMessages};
@@ -17,7 +17,7 @@ use super::writer::Writer;
 use super::{Owner, Publisher};
 use crate::replica::InstanceError;
 use crate::scope::Scope;
-use crate::supervise::{Failed, Worker};
+use crate::supervise::Worker;
 
 /// A publisher that runs. Cheap to clone; it runs until [`Published::stop`], until the last clone and the last subscription are
 /// dropped, or until its node stops.
@@ -68,9 +68,6 @@ pub(super) struct Inner<P: Publisher> {
     pub seen: Seen<P::GlobalView>,
     pub subscriptions: Arc<Subscriptions<P>>,
     pub plain: broadcast::Sender<Bytes>,
-    /// The view is another.
-    pub again: Arc<Notify>,
-    pub made_anew: AtomicBool,
     pub stop: watch::Sender<bool>,
     pub updates: AtomicU64,
     pub rebased: AtomicU64,
@@ -100,14 +97,14 @@ impl<P: Publisher> Published<P> {
             let publisher = state.publisher();
             (publisher.encode_update(version, &update), publisher.plain_update(&update))
         };
-        let (bytes, plain) = inner.run(encode).await?;
+        let (bytes, plain) = inner.worker.run(encode).await?;
         let bytes = bytes.ok_or(PublisherError::Inexpressible { version })?;
         let number = writer.number();
         let written = writer.add(&inner.shelf, bytes).await;
         if writer.number() > number {
             inner.updates.fetch_add(1, Relaxed);
             // It is published; a view that panics at it is made anew with it.
-            let _ = inner.run(move |state| state.update_own(&published)).await;
+            let _ = inner.worker.run(move |state| state.update_own(&published)).await;
             inner.say(plain);
         }
         written?;
@@ -156,7 +153,7 @@ impl<P: Publisher> Published<P> {
             queue.is_told();
             (answer, queue)
         };
-        let (answer, queue) = inner.run(begin).await?;
+        let (answer, queue) = inner.worker.run(begin).await?;
         Ok((answer, Subscribed { inner: inner.clone(), subscription, queue }))
     }
 
@@ -165,10 +162,10 @@ impl<P: Publisher> Published<P> {
     /// # Errors
     /// As [`Published::update`], if it turns out to be one; and [`PublisherError::Instance`].
     pub async fn deliver(&self, message: Bytes) -> Result<(), PublisherError> {
-        match self.inner.run(move |state| state.translate(message)).await? {
+        match self.inner.worker.run(move |state| state.translate(message)).await? {
             Foreign::Update(update) => self.update(update).await,
             Foreign::Discover(_) => {
-                let plain = self.inner.run(|state| state.plain_own()).await?;
+                let plain = self.inner.worker.run(|state| state.plain_own()).await?;
                 self.inner.say(plain);
                 Ok(())
             }
@@ -199,7 +196,7 @@ impl<P: Publisher> Published<P> {
         PublisherCounters {
             updates: updates.load(Relaxed),
             rebased: rebased.load(Relaxed),
-            panics: worker.panics(),
+            panics: *worker.panics().borrow(),
         }
     }
 
@@ -242,28 +239,15 @@ impl<P: Publisher> Inner<P> {
             queue.is_told();
             answer
         };
-        Ok(self.run(answer).await?)
+        Ok(self.worker.run(answer).await?)
     }
 
     /// Writes all that this node owns anew.
     pub async fn rebase(&self, writer: &mut Writer, version: u16) -> Result<(), PublisherError> {
-        let data = self.run(move |state| state.encode_own(version)).await?;
+        let data = self.worker.run(move |state| state.encode_own(version)).await?;
         writer.rebase(&self.shelf, version, data.ok_or(PublisherError::Inexpressible { version })?).await?;
         self.rebased.fetch_add(1, Relaxed);
         Ok(())
-    }
-
-    /// Has the implementation do something. Once it has panicked its view is another, which shows nobody else yet.
-    pub async fn run<R: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut State<P>) -> R + Send + 'static,
-    ) -> Result<R, Failed> {
-        let done = self.worker.run(job).await;
-        if matches!(done, Err(Failed::Panicked)) {
-            self.made_anew.store(true, Relaxed);
-            self.again.notify_one();
-        }
-        done
     }
 
     fn say(&self, plain: Vec<Bytes>) {

@@ -1,6 +1,6 @@
 //! Where records lie: in a scope that all share, or with this node alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use damson_core::crdt::NodeId;
@@ -36,16 +36,6 @@ impl News {
 }
 
 impl Shelf {
-    /// All owners of records.
-    pub fn owners(&self) -> BTreeSet<NodeId> {
-        match self {
-            Self::Shared(scope) => {
-                scope.read(|view| view.keys().filter_map(|(key, _)| owner_of(&key)).collect())
-            }
-            Self::Alone(records) => records.lock().keys().filter_map(|key| owner_of(key)).collect(),
-        }
-    }
-
     /// What is new of an owner, from one consistent look. `None` when nothing is there.
     pub fn news(&self, owner: NodeId, known: Option<At>) -> Option<News> {
         match self {

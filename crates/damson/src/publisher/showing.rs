@@ -1,7 +1,6 @@
 //! From records to the view: who is seen, how far, and in which version one writes oneself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering::Relaxed;
 
 use damson_core::crdt::NodeId;
 
@@ -16,6 +15,8 @@ use crate::supervise::Failed;
 pub(super) struct Showing {
     /// How far of each.
     at: BTreeMap<NodeId, At>,
+    /// Panics so far: after another the view shows nobody of these.
+    panics: u64,
     /// Whose data nobody here can translate, and their version.
     pub untranslated: BTreeMap<NodeId, u16>,
 }
@@ -34,12 +35,21 @@ impl<P: Publisher> Inner<P> {
         })
     }
 
+    fn is_peer(&self, member: NodeId) -> bool {
+        self.scope.driver().look(|node, _| {
+            let found = node.roster().get(member).filter(|found| found.state.is_present());
+            found.is_some_and(|found| found.runs(self.scope.name()).is_some())
+        })
+    }
+
     /// Shows what is new of all, and withdraws those who do not take part any more.
     pub(super) async fn show_all(&self) {
-        let owners = self.shelf.owners();
-        let known: BTreeSet<NodeId> = self.showing.lock().await.at.keys().copied().collect();
-        for owner in owners.union(&known) {
-            self.show(*owner).await;
+        let showing = self.showing.lock().await;
+        let known = showing.at.keys().chain(showing.untranslated.keys()).copied();
+        let all: BTreeSet<NodeId> = self.peers().into_keys().chain(known).collect();
+        drop(showing);
+        for owner in all {
+            self.show(owner).await;
         }
     }
 
@@ -56,7 +66,8 @@ impl<P: Publisher> Inner<P> {
             return;
         }
         let mut showing = self.showing.lock().await;
-        if self.made_anew.swap(false, Relaxed) {
+        let panics = *self.worker.panics().borrow();
+        if std::mem::replace(&mut showing.panics, panics) != panics {
             showing.at.clear();
         }
         loop {
@@ -71,18 +82,18 @@ impl<P: Publisher> Inner<P> {
     /// Says whether there may be more.
     async fn show_some(&self, showing: &mut Showing, owner: NodeId) -> Result<bool, Failed> {
         let known = showing.at.get(&owner).copied();
-        let news = if self.peers().contains_key(&owner) { self.shelf.news(owner, known) } else { None };
+        let news = if self.is_peer(owner) { self.shelf.news(owner, known) } else { None };
         let Some(news) = news else {
             showing.untranslated.remove(&owner);
             if showing.at.remove(&owner).is_some() {
-                self.run(move |state| state.withdraw(&Owner::Member(owner))).await?;
+                self.worker.run(move |state| state.withdraw(&Owner::Member(owner))).await?;
             }
             return Ok(false);
         };
         if news.is_empty() {
             return Ok(false);
         }
-        let (at, shown) = self.run(move |state| state.show(owner, news, known)).await?;
+        let (at, shown) = self.worker.run(move |state| state.show(owner, news, known)).await?;
         at.map(|at| showing.at.insert(owner, at));
         match shown {
             Ok(()) => _ = showing.untranslated.remove(&owner),

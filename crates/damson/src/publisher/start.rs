@@ -1,13 +1,13 @@
 //! The start of a publisher, and the task that follows the others.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use damson_core::crdt::{Key, NodeId};
 use rand_core::Rng;
-use tokio::sync::{Mutex, Notify, broadcast, watch};
+use tokio::sync::{Mutex, broadcast, watch};
 
 use super::Publisher;
 use super::error::PublisherError;
@@ -24,7 +24,7 @@ use crate::node::Node;
 use crate::presence::Presence;
 use crate::replica::InstanceError;
 use crate::scope::Scope;
-use crate::supervise::{Patience, Worker};
+use crate::supervise::{Patience, Worker, told};
 use crate::watch::{Following, Noted};
 
 /// Changed records that are looked at at once.
@@ -101,8 +101,6 @@ impl<P: Publisher> PublisherBuilder<P> {
             seen,
             subscriptions,
             plain: broadcast::Sender::new(PLAIN_MAX),
-            again: Arc::default(),
-            made_anew: AtomicBool::new(false),
             stop: watch::Sender::new(false),
             updates: AtomicU64::new(0),
             rebased: AtomicU64::new(0),
@@ -117,7 +115,7 @@ impl<P: Publisher> PublisherBuilder<P> {
 impl<P: Publisher> Inner<P> {
     /// Writes what this node owns at first, says that it takes part, and shows the others.
     async fn begin(&self) -> Result<(), PublisherError> {
-        self.run(State::show_own).await?;
+        self.worker.run(State::show_own).await?;
         let lowest = self.peers().values().copied().min().unwrap_or(self.version);
         {
             let mut writer = self.writer.lock().await;
@@ -151,28 +149,28 @@ struct Follower {
     scope: Scope,
     me: NodeId,
     alone: bool,
-    again: Arc<Notify>,
+    panics: watch::Receiver<u64>,
     /// The name is free again when this has ended.
     _claim: Claim,
 }
 
 impl Follower {
     fn of<P: Publisher>(inner: &Inner<P>, claim: Claim) -> Self {
-        let (scope, again) = (inner.scope.clone(), inner.again.clone());
-        Self { scope, me: inner.me, alone: inner.is_alone(), again, _claim: claim }
+        let (scope, panics) = (inner.scope.clone(), inner.worker.panics());
+        Self { scope, me: inner.me, alone: inner.is_alone(), panics, _claim: claim }
     }
 
     /// Follows records and members, until the publisher ends or nobody has it any more.
-    async fn run<P: Publisher>(self, inner: Weak<Inner<P>>, mut stop: watch::Receiver<bool>) {
+    async fn run<P: Publisher>(mut self, inner: Weak<Inner<P>>, mut stop: watch::Receiver<bool>) {
         let driver = self.scope.driver().clone();
         let mut following = Following::open(driver.clone(), self.scope.name().clone(), Key::new());
         let mut presence = Presence::new(&driver);
         let mut stopping = driver.stopping();
         loop {
             let noted = tokio::select! {
-                () = until(&mut stop) => break,
-                () = until(&mut stopping) => return,
-                () = self.again.notified() => Some(Noted::All),
+                () = told(&mut stop) => break,
+                () = told(&mut stopping) => return,
+                Ok(()) = self.panics.changed() => Some(Noted::All),
                 noted = following.next(RECORDS_MAX) => noted,
                 _ = presence.moved() => Some(Noted::All),
             };
@@ -193,11 +191,6 @@ impl Follower {
             tracing::warn!(scope = %name, %error, "what was published is kept until the publisher runs again");
         }
     }
-}
-
-/// It was told so, or there is nobody who could.
-async fn until(told: &mut watch::Receiver<bool>) {
-    let _ = told.wait_for(|told| *told).await;
 }
 
 impl<P: Publisher> Inner<P> {

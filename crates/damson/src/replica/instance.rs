@@ -21,7 +21,7 @@ use crate::supervise::{Patience, Worker};
 use crate::watch::Following;
 
 /// Says of an entry with a value whether the implementation is to be shown it.
-pub(super) type Validator = Box<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
+pub(super) type Validator = Arc<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
 
 /// The least of that: nobody is asked all the time.
 const SNAPSHOT_INTERVAL_MIN: Duration = Duration::from_millis(10);
@@ -101,7 +101,7 @@ impl<R: Replica> ReplicaBuilder<R> {
     /// Says which values the implementation is to be shown. What is refused is counted, and is merged and passed on all the same:
     /// nodes that have seen the same hold the same.
     pub fn validate(mut self, is_valid: impl Fn(&[u8], &[u8]) -> bool + Send + Sync + 'static) -> Self {
-        self.validator = Some(Box::new(is_valid));
+        self.validator = Some(Arc::new(is_valid));
         self
     }
 
@@ -135,7 +135,7 @@ impl<R: Replica> ReplicaBuilder<R> {
         };
         let telling =
             Telling::new(scope.clone(), worker.clone(), self.validator, tellings.clone(), heard, claim);
-        let snapshots = Snapshots::new(scope.clone(), worker.clone(), tellings.clone(), self.interval);
+        let snapshots = Snapshots::new(scope.clone(), worker.clone(), self.interval);
         tokio::spawn(snapshots.run(stopped.clone()));
         tokio::spawn(telling.run(stopped));
         Ok(Instance { inner: Arc::new(Inner { scope, tag, worker, tellings, stop }) })
@@ -206,15 +206,12 @@ impl<R: Replica> Instance<R> {
             return Err(InstanceError::Ended);
         }
         let asked = tokio::time::timeout(ASK_PATIENCE, self.inner.worker.run(ask)).await;
-        if matches!(asked, Ok(Err(_))) {
-            self.inner.tellings.start_over();
-        }
         Ok(asked.map_err(|_| InstanceError::TimedOut { waited: ASK_PATIENCE })??)
     }
 
     /// What happened so far.
     pub fn counters(&self) -> InstanceCounters {
-        InstanceCounters { panics: self.inner.worker.panics(), ..self.inner.tellings.counters() }
+        InstanceCounters { panics: *self.inner.worker.panics().borrow(), ..self.inner.tellings.counters() }
     }
 
     /// Stops it on this node. The entries stay, here and elsewhere.

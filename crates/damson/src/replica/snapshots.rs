@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use damson_core::crdt::NodeId;
-use rand_core::Rng;
 use tokio::sync::watch;
 
 use super::Replica;
-use super::telling::{Tellings, end};
-use crate::clock::entropy;
+use crate::clock::about;
 use crate::driver::{Driver, Service};
 use crate::scope::Scope;
-use crate::supervise::{Failed, Worker};
+use crate::supervise::{Worker, told};
 
 /// How long an answer is waited for.
 const TIME_OUT: Duration = Duration::from_secs(5);
@@ -31,14 +29,13 @@ pub(super) struct Snapshots<R> {
     scope: Scope,
     service: String,
     worker: Arc<Worker<R>>,
-    tellings: Arc<Tellings>,
     interval: Duration,
 }
 
 impl<R: Replica> Snapshots<R> {
-    pub fn new(scope: Scope, worker: Arc<Worker<R>>, tellings: Arc<Tellings>, interval: Duration) -> Self {
+    pub fn new(scope: Scope, worker: Arc<Worker<R>>, interval: Duration) -> Self {
         let service = format!("r:{}", scope.name());
-        Self { scope, service, worker, tellings, interval }
+        Self { scope, service, worker, interval }
     }
 
     fn driver(&self) -> &Arc<Driver> {
@@ -49,7 +46,7 @@ impl<R: Replica> Snapshots<R> {
     pub async fn run(self, mut stopped: watch::Receiver<bool>) {
         self.driver().offer(&self.service, self.answering());
         tokio::select! {
-            () = end(&mut stopped) => {}
+            () = told(&mut stopped) => {}
             () = self.pull() => {}
         }
         self.driver().withdraw(&self.service);
@@ -79,38 +76,23 @@ impl<R: Replica> Snapshots<R> {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(SEARCH_MAX);
         }
+        let mut panics = self.worker.panics();
         loop {
             tokio::select! {
-                () = self.tellings.made_anew() => {
+                Ok(()) = panics.changed() => {
                     tokio::time::sleep(AFTER_PANIC).await;
                     self.pull_from(self.neighbors()).await;
                 }
-                () = tokio::time::sleep(self.jittered()), if is_sound => {
-                    let by_chance = self.by_chance();
+                () = tokio::time::sleep(about(self.interval)), if is_sound => {
+                    let by_chance = self.driver().change(|node, _, _| node.some_hosts(self.scope.name(), 1));
                     self.pull_from(by_chance).await;
                 }
             }
         }
     }
 
-    /// The interval, a quarter more or less.
-    fn jittered(&self) -> Duration {
-        let quarter = self.interval / 4;
-        let chance = u32::try_from(entropy().next_u64() % 1_001).expect("below a thousand and one");
-        self.interval - quarter + quarter * 2 * chance / 1_000
-    }
-
     fn neighbors(&self) -> Vec<NodeId> {
         self.driver().look(|node, _| node.active_view())
-    }
-
-    fn by_chance(&self) -> Vec<NodeId> {
-        let members: Vec<NodeId> = self.driver().look(|node, _| {
-            let present = node.roster().iter().filter(|m| m.state.is_present() && m.id != node.id());
-            present.map(|member| member.id).collect()
-        });
-        let at = usize::try_from(entropy().next_u64() % (members.len().max(1) as u64)).unwrap_or_default();
-        members.get(at).copied().into_iter().collect()
     }
 
     /// Says whether any of them runs the instance.
@@ -124,11 +106,8 @@ impl<R: Replica> Snapshots<R> {
                 continue;
             }
             let (name, snapshot) = (self.scope.name().clone(), answer.split_off(1));
-            let applied =
-                self.worker.run(move |replica| replica.apply_full_sync(&name, member, snapshot)).await;
-            if applied == Err(Failed::Panicked) {
-                self.tellings.start_over();
-            }
+            // Should it panic, everything is told and asked for again.
+            let _ = self.worker.run(move |replica| replica.apply_full_sync(&name, member, snapshot)).await;
         }
         answered
     }

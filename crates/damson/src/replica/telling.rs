@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use damson_core::crdt::{Key, NodeId};
 use damson_core::replica::Slot;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::instance::Validator;
 use super::{Delta, Entry, InstanceCounters, Replica};
@@ -14,7 +14,7 @@ use crate::casts::{Heard as Custom, Listening};
 use crate::names::Claim;
 use crate::presence::Presence;
 use crate::scope::Scope;
-use crate::supervise::{Failed, Worker};
+use crate::supervise::{Failed, Worker, told};
 use crate::watch::{Following, Noted};
 
 /// Entries that are told at once.
@@ -31,8 +31,6 @@ pub(super) struct Tellings {
     customs: AtomicU64,
     customs_lost: AtomicU64,
     removed_nodes: AtomicU64,
-    again: Notify,
-    made_anew: Notify,
 }
 
 /// Where an instance hears of changes.
@@ -52,11 +50,6 @@ pub(super) struct Telling<R> {
     _claim: Claim,
 }
 
-/// It was stopped, or nobody holds the instance any more.
-pub(super) async fn end(stopped: &mut watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stop| *stop).await;
-}
-
 impl Tellings {
     pub fn counters(&self) -> InstanceCounters {
         InstanceCounters {
@@ -72,14 +65,14 @@ impl Tellings {
         }
     }
 
-    /// Waits until the implementation is another.
-    pub async fn made_anew(&self) {
-        self.made_anew.notified().await;
-    }
-
-    /// The implementation was made anew while a caller had it.
-    pub fn start_over(&self) {
-        self.again.notify_one();
+    fn shows(&self, validator: Option<&Validator>, entry: &Entry) -> bool {
+        let (Some(validator), Some((value, _))) = (validator, &entry.value) else { return true };
+        match catch_unwind(AssertUnwindSafe(|| validator(&entry.key, value))) {
+            Ok(true) => return true,
+            Ok(false) => self.refused.fetch_add(1, Relaxed),
+            Err(_) => self.refused_by_panic.fetch_add(1, Relaxed),
+        };
+        false
     }
 }
 
@@ -98,10 +91,13 @@ impl<R: Replica> Telling<R> {
 
     /// Until the instance or the node is stopped, or the implementation is given up.
     pub async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        let mut panics = self.worker.panics();
         loop {
-            let told = tokio::select! {
-                () = end(&mut stopped) => return,
-                () = self.tellings.again.notified() => Err(Failed::Panicked),
+            let outcome = tokio::select! {
+                // After a panic nothing else is told before everything is.
+                biased;
+                () = told(&mut stopped) => return,
+                Ok(()) = panics.changed() => self.tell_all().await,
                 noted = self.heard.following.next(DELTA_MAX) => match noted {
                     None => return,
                     Some(Noted::All) => self.tell_all().await,
@@ -113,16 +109,9 @@ impl<R: Replica> Telling<R> {
                 },
                 gone = self.presence.moved() => self.tell_gone(gone).await,
             };
-            match told {
-                Ok(()) => {}
-                Err(Failed::Panicked) => {
-                    self.heard.following.start_over();
-                    self.tellings.made_anew.notify_one();
-                }
-                Err(Failed::Gone) => {
-                    tracing::error!(name = %self.scope.name(), "an implementation has panicked too often and is given up");
-                    return;
-                }
+            if outcome == Err(Failed::Gone) {
+                tracing::error!(name = %self.scope.name(), "an implementation has panicked too often and is given up");
+                return;
             }
         }
     }
@@ -159,24 +148,23 @@ impl<R: Replica> Telling<R> {
         entries
     }
 
-    async fn tell(&self, starts_over: bool, mut entries: Vec<Entry>) -> Result<(), Failed> {
-        entries.retain(|entry| self.is_shown(entry));
+    async fn tell(&self, starts_over: bool, entries: Vec<Entry>) -> Result<(), Failed> {
         if entries.is_empty() && !starts_over {
             return Ok(());
         }
-        self.tellings.told.fetch_add(entries.len() as u64, Relaxed);
-        let (name, delta) = (self.scope.name().clone(), Delta { starts_over, entries });
-        self.worker.run(move |replica| replica.merge_delta(&name, &delta)).await
-    }
-
-    fn is_shown(&self, entry: &Entry) -> bool {
-        let (Some(validator), Some((value, _))) = (&self.validator, &entry.value) else { return true };
-        match catch_unwind(AssertUnwindSafe(|| validator(&entry.key, value))) {
-            Ok(true) => return true,
-            Ok(false) => self.tellings.refused.fetch_add(1, Relaxed),
-            Err(_) => self.tellings.refused_by_panic.fetch_add(1, Relaxed),
+        let (name, validator, tellings) =
+            (self.scope.name().clone(), self.validator.clone(), self.tellings.clone());
+        let mut delta = Delta { starts_over, entries };
+        // The validator is the user's code, too.
+        let tell = move |replica: &mut R| {
+            delta.entries.retain(|entry| tellings.shows(validator.as_ref(), entry));
+            if delta.entries.is_empty() && !starts_over {
+                return;
+            }
+            tellings.told.fetch_add(delta.entries.len() as u64, Relaxed);
+            replica.merge_delta(&name, &delta);
         };
-        false
+        self.worker.run(tell).await
     }
 
     async fn tell_custom(&self, custom: Custom) -> Result<(), Failed> {
@@ -194,11 +182,13 @@ impl<R: Replica> Telling<R> {
     }
 
     async fn tell_gone(&self, gone: Vec<NodeId>) -> Result<(), Failed> {
+        let mut outcome = Ok(());
         for node in gone {
             self.tellings.removed_nodes.fetch_add(1, Relaxed);
             let name = self.scope.name().clone();
-            self.worker.run(move |replica| replica.remove_node(&name, node)).await?;
+            // Each is told once: a panic at one takes nothing from the others.
+            outcome = outcome.and(self.worker.run(move |replica| replica.remove_node(&name, node)).await);
         }
-        Ok(())
+        outcome
     }
 }

@@ -133,12 +133,6 @@ impl Following {
     pub async fn changed(&self) {
         self.pending.changed.notified().await;
     }
-
-    /// Everything is to be told again.
-    pub fn start_over(&self) {
-        self.pending.keys.lock().all = true;
-        self.pending.changed.notify_one();
-    }
 }
 
 impl Drop for Following {

@@ -374,3 +374,77 @@ fn the_check_of_soundness_finds_removals_that_do_not_last() {
     let forgetful = || Beside { forgets: true, ..Beside::default() };
     assert!(check_anti_entropy(forgetful, act).is_err());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wherever_an_implementation_panics_it_is_told_everything_again() {
+    /// Panics once when it is asked for a snapshot, and once when a member has gone.
+    struct Traps(Projection, Arc<AtomicUsize>);
+    impl Replica for Traps {
+        fn merge_delta(&mut self, name: &ScopeName, delta: &Delta) {
+            self.0.merge_delta(name, delta);
+        }
+        fn full_sync_snapshot(&mut self, _: &ScopeName) -> Option<Bytes> {
+            assert!(self.1.fetch_add(1, SeqCst) > 0, "a bug in the snapshot");
+            None
+        }
+        fn remove_node(&mut self, name: &ScopeName, node: NodeId) {
+            self.0.remove_node(name, node);
+            assert!(self.0.0.0.lock().unwrap().gone.len() > 1, "a bug at the first member that goes");
+        }
+    }
+    let nodes = start(4).await;
+    let (board, other) = (Board::default(), Board::default());
+    let traps = {
+        let (board, asked) = (board.clone(), Arc::new(AtomicUsize::new(0)));
+        let make = move || Traps(Projection(board.clone()), asked.clone());
+        nodes[0].replica("traps", make).start().unwrap()
+    };
+    traps.add("plum", "3").await.unwrap();
+    until("it is told", || board.is("traps", &[("plum", "3")])).await;
+    // Another starts, and asks for a snapshot.
+    let _other = other.on(&nodes[1], "traps");
+    until("it panicked, and is told again", || {
+        traps.counters().panics == 1 && traps.counters().started_over == 2
+    })
+    .await;
+    assert!(board.is("traps", &[("plum", "3")]));
+    let gone = [nodes[2].id(), nodes[3].id()];
+    nodes[2].abandon();
+    nodes[3].abandon();
+    until("both are named, whatever became of the first", || {
+        let told = board.0.lock().unwrap().gone.clone();
+        told.len() == 2 && gone.iter().all(|node| told.contains(node))
+    })
+    .await;
+    until("and everything is told again", || traps.counters().started_over == 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_that_blocks_holds_up_its_own_instance_only() {
+    let nodes = start(3).await;
+    let blocked = Arc::new(AtomicBool::new(true));
+    let (board, other) = (Board::default(), Board::default());
+    // More of them than the runtime has threads.
+    let slow: Vec<_> = ["one", "two", "three"]
+        .into_iter()
+        .map(|name| {
+            let (board, blocked) = (board.clone(), blocked.clone());
+            let wait = move |_: &[u8], _: &[u8]| {
+                while blocked.load(SeqCst) {
+                    std::thread::yield_now();
+                }
+                true
+            };
+            nodes[0].replica(name, move || Projection(board.clone())).validate(wait).start().unwrap()
+        })
+        .collect();
+    for instance in &slow {
+        instance.add("k", "v").await.unwrap();
+    }
+    let free = other.on(&nodes[0], "free");
+    free.add("k", "v").await.unwrap();
+    until("another instance of the node goes on", || other.is("free", &[("k", "v")])).await;
+    blocked.store(false, SeqCst);
+    until("so do they, then", || ["one", "two", "three"].iter().all(|name| board.is(name, &[("k", "v")])))
+        .await;
+}
