@@ -19,6 +19,7 @@ use crate::clock::OsClock;
 use crate::discovery::{Discovery, DiscoveryConfig, check_address};
 use crate::driver::{Disk, Driver, Room, Sync};
 use crate::error::StartError;
+use crate::given::GivenPeers;
 use crate::gossip::GossipConfig;
 use crate::identity::Identity;
 use crate::node::Node;
@@ -40,6 +41,7 @@ const LABEL_BYTES_MAX: usize = 255;
 pub struct NodeBuilder {
     pub(crate) config: Config,
     pub(crate) gossip: GossipConfig,
+    pub(crate) given: Option<GivenPeers>,
     listen: String,
     data_dir: Option<PathBuf>,
     store: Option<Box<dyn Store>>,
@@ -62,6 +64,7 @@ impl NodeBuilder {
         Self {
             config: Config::new(name, "default"),
             gossip: GossipConfig::default(),
+            given: None,
             listen: "127.0.0.1:0".into(),
             data_dir: None,
             store: None,
@@ -352,12 +355,15 @@ impl NodeBuilder {
             accept_loss,
             mut on_recovery,
             broadcaster,
+            given,
             ..
         } = self;
         config.discovers = !discovery.is_empty() || broadcaster.is_some();
         let sketch_key = sketch_key(&config.realm, admission.secrets.first());
         discovery.any_form = transport.is_some() || broadcaster.is_some();
-        let contacts = !config.contacts.is_empty() || config.discovers;
+        let own = if config.address.is_empty() { &listen } else { &config.address };
+        let knows_others = given.as_ref().is_some_and(|given| given.names_others(own));
+        let contacts = !config.contacts.is_empty() || config.discovers || knows_others;
         let on_damage = OnDamage::of(contacts, accept_loss);
         let mut opened = opening::open(data_dir, store, on_damage).await?;
         let identity = match (identity, &opened.dir) {
@@ -384,6 +390,9 @@ impl NodeBuilder {
         };
         if config.address.is_empty() {
             config.address = transport.local_address();
+        }
+        if let Some(given) = given {
+            given.enter(&mut config, discovery.any_form)?;
         }
         config.replica.sketch_key = sketch_key;
         let durable = opened.kept != Kept::InMemory;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use damson_store::StoreError;
 
+use crate::given::GivenPeersError;
 use crate::gossip::GossipConfigError;
 use crate::identity::IdentityError;
 use crate::transport::TransportError;
@@ -86,6 +87,9 @@ pub enum StartError {
     /// An interval or a fanout of zero.
     #[error(transparent)]
     Gossip(#[from] GossipConfigError),
+    /// Neighbours that cannot be what they were given as.
+    #[error("the given peers: {0}")]
+    GivenPeers(#[from] GivenPeersError),
     /// A name or realm that is empty or too long.
     #[error("{what} must have 1 to {max} bytes, it has {len}")]
     Label {

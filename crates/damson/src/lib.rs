@@ -38,6 +38,7 @@ mod clock;
 mod discovery;
 mod driver;
 mod error;
+mod given;
 pub mod gossip;
 pub mod groups;
 mod handles;
@@ -67,7 +68,9 @@ pub use casts::{CastError, InboxLimits, NameError};
 pub use damson_core::broadcast::{BroadcastConfig, BroadcastCounters};
 pub use damson_core::casts::CastCounters;
 pub use damson_core::crdt::{Actor, Digest, Dot, Hlc, Key, Kind, Life, LimitError, Limits, NodeId};
-pub use damson_core::membership::{LivenessConfig, MemberState, OverlayConfig, OverlayCounters};
+pub use damson_core::membership::{
+    GivenNeighbors, LivenessConfig, MemberState, OverlayConfig, OverlayCounters,
+};
 pub use damson_core::node::{
     Ack, AckConfig, AckCounters, CallError, DialConfig, Event, MemoryConfig, NodeCounters, Token, TokenError,
     WaitError, Waited,
@@ -81,6 +84,7 @@ pub use damson_core::sync::{SyncConfig, SyncCounters};
 pub use discovery::DiscoveryConfig;
 pub use driver::{Sync, Ticket};
 pub use error::{StartError, StopError};
+pub use given::{GivenPeers, GivenPeersError};
 pub use handles::{
     Counter, CounterGroup, CounterReader, Flag, Map, MaxRegister, MultiRegister, PrefixError, PresentField,
     PresentMap, Register, Set,

@@ -55,7 +55,7 @@ impl Node {
     /// it is listed no longer. A member that lives there stays a member, and its link stays open: see [`Node::forget`] and
     /// [`NodeBuilder::allow_nodes`](crate::NodeBuilder::allow_nodes).
     pub fn remove_peer(&self, address: &str) -> bool {
-        self.driver().change(|node, _, _| node.remove_contact(address))
+        self.driver().change(|node, now, fx| node.remove_contact(address, now, fx))
     }
 
     /// All addresses to join through: those that were named, and those that names and files list.

@@ -7,6 +7,10 @@ pub struct BroadcastConfig {
     /// wait for that time, jittered by a quarter, whether links are idle or not: fewer frames, and later. What the system
     /// writes, and what somebody waits for, does not.
     pub gather_ms: u64,
+    /// Payloads are pushed to so many neighbours, drawn for each, and not along trees. Default none: trees bring each payload to
+    /// each member once and on the shortest path, and draws bring it to some several times and to some not at all, which then
+    /// learn of it by announcements.
+    pub fanout: Option<usize>,
     /// In calm an announcement that found no probe to ride on leaves after this time, in milliseconds. Default 6,000:
     /// pushes over healthy links do not get lost, so announcements only prove that.
     pub calm_ms: u64,
@@ -73,6 +77,7 @@ impl Default for BroadcastConfig {
     fn default() -> Self {
         Self {
             gather_ms: 1,
+            fanout: None,
             calm_ms: 6_000,
             alert_ms: 20,
             alert_span_ms: 5_000,

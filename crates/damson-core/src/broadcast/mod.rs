@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use damson_crdt::{Actor, DotRange, NodeId};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::scope::ScopeName;
 use crate::time::Time;
@@ -123,6 +124,8 @@ pub struct Broadcast {
     links: BTreeMap<NodeId, LazyLink>,
     missing: BTreeMap<Stream, Missing>,
     log: Log,
+    /// Sets the draws of this node apart from those of others.
+    own_seed: u64,
     alert_until: Time,
     /// When something is due: asked for with each input, changed by few of them.
     next: Time,
@@ -139,6 +142,7 @@ impl Broadcast {
             links: BTreeMap::new(),
             missing: BTreeMap::new(),
             log: Log::default(),
+            own_seed: xxh3_64(&own.0),
             alert_until: Time::default(),
             next: Time(u64::MAX),
             counters: BroadcastCounters::default(),
@@ -215,6 +219,11 @@ impl Broadcast {
         self.look_ahead();
     }
 
+    /// A neighbour that only hears of payloads until it asks for one, or has no other path that is as good.
+    pub fn be_lazy(&mut self, peer: NodeId) {
+        self.trees.be_lazy(peer);
+    }
+
     /// A neighbour less.
     pub fn link_down(&mut self, peer: NodeId, now: Time) {
         if self.links.remove(&peer).is_some() {
@@ -243,7 +252,10 @@ impl Broadcast {
         let asked = |missing: &Missing| missing.asked.is_some() && range.last <= missing.last;
         // Only in a loop a payload crosses so many links.
         let late = self.missing.get(&stream).is_some_and(asked) || round == u8::MAX;
-        let mut to = self.trees.forward(range.actor.node, from);
+        let mut to = match self.config.fanout {
+            None => self.trees.forward(range.actor.node, from),
+            Some(fanout) => self.draw(fanout, &range, from),
+        };
         to.retain(|peer| self.links.get(peer).is_none_or(|link| !link.has(&stream, range.last)));
         let (later, sooner) = (self.config.calm_ms, self.config.alert_ms);
         let due = now.plus_ms(if now < self.alert_until { sooner } else { later });
@@ -272,6 +284,35 @@ impl Broadcast {
         self.look_ahead();
     }
 
+    /// A payload has come, and one before it has not: where draws decide who is sent what, perhaps it never will. Along trees it
+    /// is on its way.
+    pub fn look_for_gap(
+        &mut self,
+        from: NodeId,
+        scope: &ScopeName,
+        range: DotRange,
+        known: &dyn Known,
+        now: Time,
+    ) {
+        if self.config.fanout.is_none() || range.first == 1 {
+            return;
+        }
+        let before = range.first - 1;
+        if let Some(first) = known.first_missing(scope, range.actor, before) {
+            self.note_missing(Stream::new(scope, range.actor), (first, before), from, now);
+            self.look_ahead();
+        }
+    }
+
+    /// Some neighbours at random; others for the next payload.
+    fn draw(&self, fanout: usize, range: &DotRange, from: Option<NodeId>) -> Vec<NodeId> {
+        let seed = range.actor.life.0 ^ range.last.rotate_left(32) ^ self.own_seed;
+        let mut drawn: Vec<NodeId> = self.links.keys().copied().filter(|peer| Some(*peer) != from).collect();
+        drawn.sort_by_cached_key(|peer| xxh3_64_with_seed(&peer.0, seed));
+        drawn.truncate(fanout);
+        drawn
+    }
+
     /// Anti-entropy with `from` has brought operations that had not come by themselves: the others may lack them as well.
     pub fn learned(&mut self, scope: &ScopeName, actor: Actor, last: u64, from: NodeId, now: Time) {
         let (stream, due) = (Stream::new(scope, actor), now.plus_ms(self.config.alert_ms));
@@ -296,7 +337,8 @@ impl Broadcast {
         let author = range.actor.node;
         // What anti-entropy was faster with came over no other link of the tree.
         let was_pushed = self.log.range(&stream, range.first, range.last).next().is_some();
-        if self.trees.parent(author) != Some(from) && (was_pushed || self.trees.has_distance(author)) {
+        let is_mistaken = self.config.fanout.is_none() && self.trees.parent(author) != Some(from);
+        if is_mistaken && (was_pushed || self.trees.has_distance(author)) {
             self.counters.prunes_sent += 1;
             self.trees.prune(from, author);
             self.trees.schedule(now, 0);
@@ -351,6 +393,7 @@ impl Broadcast {
         answers
             .into_iter()
             .for_each(|(scope, round, payload)| self.push(vec![from], scope, round, payload, fx));
+        self.trees.schedule(now, self.config.vector_hold_ms);
         if forgotten {
             // We may hold it without its payload: anti-entropy has brought it.
             fx.push(BroadcastEffect::Sync(from));

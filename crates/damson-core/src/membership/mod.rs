@@ -11,5 +11,5 @@ mod roster;
 mod tally;
 
 pub use liveness::{Liveness, LivenessConfig, LivenessEffect};
-pub use overlay::{Overlay, OverlayConfig, OverlayCounters, OverlayEffect, OverlayInput};
+pub use overlay::{GivenNeighbors, Overlay, OverlayConfig, OverlayCounters, OverlayEffect, OverlayInput};
 pub use roster::{Member, MemberState, Roster, Running};

@@ -9,7 +9,8 @@ use damson_crdt::NodeId;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use super::Node;
+use super::effects::Effect;
+use super::{Node, Now};
 
 /// Longest address of a discovered contact, in bytes.
 const ADDRESS_BYTES_MAX: usize = 255;
@@ -92,7 +93,8 @@ impl Contacts {
 }
 
 impl Node {
-    /// Names one more contact, as those of the configuration are. False when it is one of them.
+    /// Names one more contact, as those of the configuration are; where neighbours are given, one of them. False when it is one
+    /// already.
     ///
     /// # Errors
     /// The limit, [`DialConfig::contacts_max`](super::DialConfig::contacts_max), when there are as many already.
@@ -104,14 +106,19 @@ impl Node {
         if self.config.contacts.len() >= limit {
             return Err(limit);
         }
-        self.config.contacts.push(address);
+        self.config.contacts.push(address.clone());
+        self.overlay.give(address);
         (self.due, self.redial) = (None, true);
         Ok(true)
     }
 
-    /// A contact is named no longer, and not dialled for that any more. False when it was none, or was discovered.
-    pub fn remove_contact(&mut self, address: &str) -> bool {
+    /// A contact is named no longer, and not dialled for that any more; where neighbours are given it is none any more. False when
+    /// it was none, or was discovered.
+    pub fn remove_contact(&mut self, address: &str, now: Now, fx: &mut Vec<Effect>) -> bool {
         let before = self.config.contacts.len();
+        let mut effects = Vec::new();
+        self.overlay.take_back(address, &mut effects);
+        self.carry_out_overlay(effects, now, fx);
         self.config.contacts.retain(|contact| contact != address);
         self.contacts.unnamed(address);
         (self.due, self.redial) = (None, true);

@@ -136,6 +136,11 @@ impl Dialer {
         self.look_ahead();
     }
 
+    /// Was the last that came of dialling it a failure, or a link that is no more?
+    pub fn has_failed(&self, address: &str) -> bool {
+        self.attempts.get(address).is_some_and(|attempt| attempt.backoff_ms > self.config.backoff_ms_min)
+    }
+
     /// A dial has led to an open link. Should that not live long, the next dial waits as after a failure.
     pub fn succeeded(&mut self, address: &str, now: Time) {
         self.failed(address, now);

@@ -43,6 +43,10 @@ impl Node {
         let mut effects = Vec::new();
         self.overlay.set_members(self.broadcast.reachable());
         self.overlay.handle(input, now.time, &mut effects);
+        self.carry_out_overlay(effects, now, fx);
+    }
+
+    pub(super) fn carry_out_overlay(&mut self, effects: Vec<OverlayEffect>, now: Now, fx: &mut Vec<Effect>) {
         for effect in effects {
             match effect {
                 OverlayEffect::Send(to, message) => {
@@ -67,6 +71,9 @@ impl Node {
     fn tell_neighbor(&mut self, peer: NodeId, now: Now, fx: &mut Vec<Effect>) {
         let round_trip_us = self.liveness.round_trip_us(peer).unwrap_or_default();
         self.broadcast.link_up(peer, round_trip_us, now.time);
+        if self.overlay.is_lazy(peer) {
+            self.broadcast.be_lazy(peer);
+        }
         self.tell_cast_tops(peer, now, fx);
     }
 
@@ -98,15 +105,18 @@ impl Node {
     pub(super) fn is_mesh(&self) -> bool {
         let ours = self.roster.get(self.id).is_some_and(|member| member.state != MemberState::Left);
         let others = self.roster.len() - self.roster.left() - usize::from(ours);
-        self.config.roster && others <= self.config.overlay.active
+        self.config.roster && self.overlay.given().is_none() && others <= self.config.overlay.active
     }
 
     /// Addresses to dial again and again: in a mesh all members, with true where the other may dial first; and, there or
-    /// without any neighbour, the contacts.
+    /// without any neighbour, the contacts. Where neighbours are given those, and the contacts when all of them have failed.
     pub(super) fn wanted_addresses(&self) -> BTreeMap<String, bool> {
-        let mut wanted = BTreeMap::new();
+        let mut wanted = self.wanted_given();
         let mesh = self.is_mesh();
-        if !mesh && !self.overlay.is_lonely() {
+        let hopes = self.overlay.given().is_some_and(|given| {
+            wanted.len() < given.all().count() || wanted.keys().any(|given| !self.dialer.has_failed(given))
+        });
+        if !mesh && (hopes || !self.overlay.is_lonely()) {
             return wanted;
         }
         let taken = self.linked_addresses();
@@ -126,6 +136,17 @@ impl Node {
             wanted.insert(contact.clone(), false);
         }
         wanted
+    }
+
+    /// The neighbours that were given and are not linked.
+    fn wanted_given(&self) -> BTreeMap<String, bool> {
+        let all = self.overlay.given().into_iter().flat_map(|given| given.all());
+        let open = all.filter_map(|address| {
+            let id = self.contacts.id_of(address);
+            let linked = id.is_some_and(|id| self.links.of(id).is_some()) || *address == self.config.address;
+            (!linked).then(|| (address.clone(), id.is_some_and(|id| self.id > id)))
+        });
+        open.collect()
     }
 
     /// Other contacts than before were discovered.
@@ -154,7 +175,8 @@ impl Node {
     /// A few nodes try each of them; what they find is known to all then.
     pub(super) fn regroup(&mut self, now: Now, fx: &mut Vec<Effect>) {
         self.regroup.asked.retain(|(.., since)| now.time.ms_since(*since) < 5_000);
-        if self.leaving || self.is_mesh() || self.overlay.is_lonely() {
+        let chosen_elsewhere = self.is_mesh() || self.overlay.given().is_some();
+        if self.leaving || chosen_elsewhere || self.overlay.is_lonely() {
             return;
         }
         let mut chosen = self.lost_members();

@@ -180,6 +180,9 @@ impl Node {
 
     pub(super) fn deliver(&mut self, item: Item, from: Option<NodeId>, now: Now, fx: &mut Vec<Effect>) {
         self.sync.flows(now.time);
+        if let Some(from) = from {
+            self.broadcast.look_for_gap(from, &item.scope, item.range, &self.scopes, now.time);
+        }
         let mut effects = Vec::new();
         self.broadcast.deliver(item, from, now.time, &mut effects);
         self.carry_out_broadcast(effects, now, fx);

@@ -229,6 +229,7 @@ impl Grove {
                     node.delivered.insert((at(actor.node), number), (self.now, round));
                     node.came_from.insert((at(actor.node), number), from);
                     let item = Item { scope: scope(), range, round, payload };
+                    node.broadcast.look_for_gap(id(from), &item.scope, range, &node.seen, self.now);
                     node.broadcast.deliver(item, Some(id(from)), self.now, &mut fx);
                 } else {
                     node.broadcast.duplicate(id(from), &scope(), range, self.now);

@@ -8,6 +8,7 @@ mod counters;
 mod datagrams;
 mod examples;
 mod faults;
+mod given;
 mod gossip;
 mod groups;
 mod handles;

@@ -12,6 +12,15 @@ const HOPS_BITS: u32 = 5;
 const HOPS_MAX: u16 = (1 << HOPS_BITS) - 1;
 const DELAY_MS_MAX: u16 = (UNKNOWN >> HOPS_BITS) - 1;
 
+/// The same distance, told as so much longer.
+pub(super) fn later(distance: Distance, delay_ms: u16) -> Distance {
+    if distance >= UNKNOWN {
+        return distance;
+    }
+    let delay = (distance >> HOPS_BITS).saturating_add(delay_ms).min(DELAY_MS_MAX);
+    delay << HOPS_BITS | distance & HOPS_MAX
+}
+
 /// The distance over a link to one who says this.
 pub(super) fn further(said: Distance, delay_ms: u16) -> Distance {
     let hops = (said & HOPS_MAX) + 1;

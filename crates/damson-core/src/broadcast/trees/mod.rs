@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use damson_crdt::NodeId;
 
-use self::distance::{CHILD, Distance, UNKNOWN, further, parts};
+use self::distance::{CHILD, Distance, UNKNOWN, further, later, parts};
 use self::floors::Floors;
 use self::grown::GrownTrees;
 use self::slots::SlotSet;
@@ -37,6 +37,8 @@ const NONE: u8 = u8::MAX;
 pub(super) const LINKS_MAX: usize = 250;
 /// Bytes of an entry on the wire: key and distance.
 const ENTRY_BYTES: usize = 6;
+/// How much longer a path over a lazy link seems than it is, in milliseconds: longer than any that a user would have rather.
+const LAZY_MS: u16 = 500;
 /// Slots looked at when a full table needs one.
 const RECLAIM_STEPS: usize = 64;
 
@@ -64,6 +66,8 @@ struct TreeLink {
     peer: NodeId,
     /// One way, in milliseconds.
     delay_ms: u16,
+    /// The peer is told longer distances than there are, so that it chooses us last.
+    is_lazy: bool,
     /// What the peer last said, by slot.
     heard: Vec<Distance>,
     /// What is to be said to it.
@@ -118,7 +122,7 @@ impl Trees {
         (0..self.table.len()).filter(known).for_each(|slot| changed.insert(slot));
         let heard = vec![UNKNOWN; self.table.len()];
         let lost = SlotSet::default();
-        let link = TreeLink { peer, delay_ms, heard, changed, lost, free_at, due: None };
+        let link = TreeLink { peer, delay_ms, is_lazy: false, heard, changed, lost, free_at, due: None };
         if at == self.links.len() {
             self.links.push(Some(link));
         } else {
@@ -126,6 +130,28 @@ impl Trees {
         }
         self.of.insert(peer, u8::try_from(at).expect("below LINKS_MAX"));
         self.grown.link_up(at);
+    }
+
+    /// From now on it is to choose us last; nothing has been said to it yet.
+    pub fn be_lazy(&mut self, peer: NodeId) {
+        if let Some(link) = self.link_of(peer) {
+            link.is_lazy = true;
+        }
+    }
+
+    /// It is to know how far we are: it has asked for what it was only told of.
+    fn be_eager(&mut self, peer: NodeId) {
+        let known: Vec<usize> =
+            (0..self.distance.len()).filter(|slot| self.distance[*slot] != UNKNOWN).collect();
+        if let Some(link) = self.link_of(peer).filter(|link| link.is_lazy) {
+            link.is_lazy = false;
+            known.into_iter().for_each(|slot| link.plan(slot, false));
+        }
+    }
+
+    fn link_of(&mut self, peer: NodeId) -> Option<&mut TreeLink> {
+        let at = self.of.get(&peer)?;
+        self.links[usize::from(*at)].as_mut()
     }
 
     /// A neighbour less.
@@ -189,7 +215,7 @@ impl Trees {
         let has_tree = |slot: &usize| self.distance[*slot] != UNKNOWN || self.floors.is_held(*slot);
         let (slot, grown) = (self.table.slot(key_of(author)), self.grown.slot(key_of(author)));
         let is_below = |(at, link): &(usize, &TreeLink)| match slot {
-            Some(slot) => link.heard[slot] == CHILD || !has_tree(&slot),
+            Some(slot) => link.heard[slot] == CHILD || (!has_tree(&slot) && !link.is_lazy),
             None => link.peer != author && grown.is_none_or(|slot| self.grown.is_eager(*at, slot)),
         };
         let links = self.links.iter().enumerate().filter_map(|(at, link)| Some((at, link.as_ref()?)));
@@ -260,6 +286,7 @@ impl Trees {
 
     /// A neighbour asks for what we have announced: what follows is pushed.
     pub fn grafted(&mut self, peer: NodeId, author: NodeId) {
+        self.be_eager(peer);
         if let Some(at) = self.of.get(&peer) {
             self.grown.hear(usize::from(*at), key_of(author), true);
         }
@@ -355,9 +382,14 @@ impl Trees {
 
     fn vector(&self, at: usize, slots: Vec<usize>, grown: Vec<(u32, Distance)>) -> Vec<u8> {
         let mut bytes = Vec::with_capacity((slots.len() + grown.len()) * ENTRY_BYTES);
+        let is_lazy = self.links[at].as_ref().is_some_and(|link| link.is_lazy);
         let entry = |slot: usize| {
-            let is_parent = usize::from(self.parent[slot]) == at;
-            (self.table.key(slot), if is_parent { CHILD } else { self.distance[slot] })
+            let said = match usize::from(self.parent[slot]) == at {
+                true => CHILD,
+                false if is_lazy => later(self.distance[slot], LAZY_MS),
+                false => self.distance[slot],
+            };
+            (self.table.key(slot), said)
         };
         for (key, said) in slots.into_iter().map(entry).chain(grown) {
             bytes.extend_from_slice(&key.to_le_bytes());

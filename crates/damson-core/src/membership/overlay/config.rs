@@ -1,5 +1,7 @@
 //! The overlay's parameters.
 
+use super::given::GivenNeighbors;
+
 /// Sizes and timing of the overlay. Defaults without a source are the paper's (HyParView, section 5.1).
 #[derive(Debug, Clone)]
 pub struct OverlayConfig {
@@ -28,6 +30,9 @@ pub struct OverlayConfig {
     pub asked_max: usize,
     /// Ways back of other nodes' shuffles that are remembered. Default 256.
     pub routes_max: usize,
+    /// The neighbours, chosen by somebody else: then nothing above counts but `reply_ms` and `asked_max`. Default none: the overlay
+    /// chooses.
+    pub given: Option<GivenNeighbors>,
 }
 
 impl OverlayConfig {
@@ -50,6 +55,7 @@ impl Default for OverlayConfig {
             reply_ms: 2_000,
             asked_max: 16,
             routes_max: 256,
+            given: None,
         }
     }
 }

@@ -18,6 +18,7 @@
 //! The node opens and closes links; here is decided which of them are the overlay's.
 
 mod config;
+mod given;
 mod join;
 mod passive;
 mod shuffle;
@@ -33,6 +34,8 @@ use crate::time::Time;
 use crate::wire::{Aged, Contact, OverlayMessage};
 
 pub use config::OverlayConfig;
+use given::GivenLinks;
+pub use given::GivenNeighbors;
 use passive::Passive;
 use survey::Survey;
 
@@ -101,6 +104,7 @@ pub struct Overlay {
     asked: BTreeMap<NodeId, Asked>,
     /// The addresses of all peers with an open link.
     open: BTreeMap<NodeId, String>,
+    given: GivenLinks,
     passive: Passive,
     /// Ways back of shuffles that passed: the token, whence it came.
     routes: VecDeque<(u64, NodeId)>,
@@ -159,6 +163,7 @@ impl Overlay {
             active: BTreeMap::new(),
             asked: BTreeMap::new(),
             open: BTreeMap::new(),
+            given: GivenLinks::default(),
             routes: VecDeque::new(),
             shuffles: VecDeque::new(),
             tried: BTreeSet::new(),
@@ -199,7 +204,7 @@ impl Overlay {
     /// Would one more neighbour fit?
     pub fn has_room(&self) -> bool {
         let reserved = self.asked.values().filter(|asked| asked.reason == Reason::Fill).count();
-        self.active.len() + reserved < self.config.active
+        self.active.len() + reserved < self.limit()
     }
 
     /// About so many members can be reached: where there are many, a node may choose.
@@ -215,6 +220,9 @@ impl Overlay {
     /// When [`OverlayInput::Tick`] is due.
     pub fn deadline(&self) -> Time {
         let asked = self.asked.values().map(|asked| asked.deadline);
+        if self.given().is_some() {
+            return asked.fold(Time(u64::MAX), Time::min);
+        }
         let fill = if self.has_room() { self.next_fill } else { Time(u64::MAX) };
         let join = if self.may_rejoin() { self.next_join } else { Time(u64::MAX) };
         asked.fold(self.next_shuffle, Time::min).min(fill).min(join).min(self.survey.due())
@@ -222,6 +230,9 @@ impl Overlay {
 
     /// Takes in what happened, and says what to do.
     pub fn handle(&mut self, input: OverlayInput, now: Time, fx: &mut Vec<OverlayEffect>) {
+        if self.given().is_some() {
+            return self.handle_given(input, now, fx);
+        }
         match input {
             OverlayInput::LinkOpen { contact, dialed, apart } => {
                 let reason = if apart { Reason::Bridge } else { Reason::Fill };
@@ -230,11 +241,7 @@ impl Overlay {
             OverlayInput::LinkClosed(peer) => self.on_closed(peer, now, fx),
             OverlayInput::DialFailed(address) => self.on_dial_failed(&address, now),
             OverlayInput::Message(from, message) => self.on_message(from, message, now, fx),
-            OverlayInput::Claimed(peer) => {
-                if !self.needs(peer) {
-                    fx.push(OverlayEffect::Send(peer, OverlayMessage::Disconnect { instead: None }));
-                }
-            }
+            OverlayInput::Claimed(peer) => self.on_claimed(peer, fx),
             OverlayInput::Candidates(contacts) => self.on_candidates(contacts, now),
             OverlayInput::Gone(id) => self.passive.remove(id),
             OverlayInput::Tick => self.check_asked(now),
@@ -243,6 +250,12 @@ impl Overlay {
         self.shuffle_if_due(now, fx);
         self.fill(now, fx);
         self.survey(now, fx);
+    }
+
+    fn on_claimed(&mut self, peer: NodeId, fx: &mut Vec<OverlayEffect>) {
+        if !self.needs(peer) {
+            fx.push(OverlayEffect::Send(peer, OverlayMessage::Disconnect { instead: None }));
+        }
     }
 
     fn on_message(&mut self, from: NodeId, message: OverlayMessage, now: Time, fx: &mut Vec<OverlayEffect>) {
@@ -360,7 +373,7 @@ impl Overlay {
 
     /// Triangles are redundant links: they make paths longer elsewhere. Where there are many members others can be had.
     fn makes_triangle(&self, neighbors: &[NodeId]) -> bool {
-        let has_choice = self.members > self.config.active * CROWD;
+        let has_choice = self.given().is_none() && self.members > self.config.active * CROWD;
         has_choice && self.active.len() > 1 && neighbors.iter().any(|other| self.is_neighbor(*other))
     }
 
@@ -442,7 +455,7 @@ impl Overlay {
         // One that asks although it is a neighbour has lost what it knew of us: it is told again.
         self.counters.up += u64::from(self.active.insert(id, contact.clone()).is_none());
         fx.push(OverlayEffect::Up(id));
-        while self.active.len() > self.config.active {
+        while self.active.len() > self.limit() {
             let others = self.active.keys().copied().filter(|other| *other != id).collect();
             let Some(other) = pick(others, 1, &mut self.rng).pop() else { return };
             let given = self.active.remove(&other).expect("it was picked there");
