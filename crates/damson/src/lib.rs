@@ -97,4 +97,4 @@ pub use status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
 pub use topic::{Heard, Subscriber, Topic};
 pub use tree::TreeView;
 pub use value::{Json, Value, ValueError};
-pub use watch::{Change, Watch};
+pub use watch::{Change, MapChange, MapWatch, Watch};

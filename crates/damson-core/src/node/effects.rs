@@ -1,7 +1,7 @@
 //! What goes into a node, and what comes out.
 
 use bytes::Bytes;
-use damson_crdt::{Actor, Digest, Key, Life, NodeId};
+use damson_crdt::{Actor, CellId, Digest, Key, Life, NodeId};
 
 use super::ack::Waited;
 use super::calls::{CallError, Caller};
@@ -125,6 +125,9 @@ pub enum Effect {
         scope: ScopeName,
         /// The keys.
         keys: Vec<Key>,
+        /// Their cells that changed, if somebody wants to know ([`Node::watch_cells`](super::Node::watch_cells)). An empty path
+        /// stands for all of a key.
+        cells: Vec<CellId>,
     },
     /// A wait is over.
     Waited {

@@ -327,6 +327,16 @@ impl Node {
         self.scopes.watch(watching);
     }
 
+    /// Are changed keys told?
+    pub fn is_watched(&self) -> bool {
+        self.scopes.is_watched()
+    }
+
+    /// From now on the cells that change are told with their keys.
+    pub fn watch_cells(&mut self, watching: bool) {
+        self.scopes.watch_cells(watching);
+    }
+
     /// This node.
     pub fn id(&self) -> NodeId {
         self.id
@@ -513,8 +523,13 @@ impl Node {
     /// Hands what changed in a scope to the disk, the watchers and, in the roster's case, to membership.
     fn flush(&mut self, scope: &ScopeName, now: Now, fx: &mut Vec<Effect>) {
         let (is_roster, is_watched) = (*scope == ScopeName::roster(), self.scopes.is_watched());
+        let tells_cells = is_watched && self.scopes.are_cells_watched();
         let Some(replica) = self.scopes.replicas.get_mut(scope) else { return };
         let keys = if is_roster || is_watched { replica.changed_keys() } else { BTreeSet::new() };
+        let cells = match tells_cells {
+            true => replica.changed_cells().into_iter().collect(),
+            false => Vec::new(),
+        };
         let rows = replica.take_rows();
         self.acks.note_changed(scope);
         if !rows.is_empty() {
@@ -524,7 +539,7 @@ impl Node {
             keys.iter().for_each(|key| self.refresh_member(key, now, fx));
         }
         if is_watched && !keys.is_empty() {
-            fx.push(Effect::Changed { scope: scope.clone(), keys: keys.into_iter().collect() });
+            fx.push(Effect::Changed { scope: scope.clone(), keys: keys.into_iter().collect(), cells });
         }
     }
 

@@ -49,6 +49,7 @@ pub(super) struct ScopeTable {
     pub(super) memory: MemoryConfig,
     /// Somebody wants to know which keys change.
     watching: bool,
+    watching_cells: bool,
     /// What transfers have brought, and from whom.
     pub brought: Vec<(NodeId, ScopeName, Actor, u64)>,
     /// What is to be told.
@@ -85,6 +86,7 @@ impl ScopeTable {
             stored: Stored::default(),
             memory: MemoryConfig::default(),
             watching: false,
+            watching_cells: false,
             brought: Vec::new(),
             events: Vec::new(),
             refused: 0,
@@ -101,6 +103,16 @@ impl ScopeTable {
 
     pub fn watch(&mut self, watching: bool) {
         self.follow(self.stored.clone(), watching);
+    }
+
+    /// Says whether somebody wants to know which cells of a changed key change.
+    pub fn watch_cells(&mut self, watching: bool) {
+        self.watching_cells = watching;
+    }
+
+    /// Does somebody?
+    pub fn are_cells_watched(&self) -> bool {
+        self.watching_cells
     }
 
     /// Does somebody want to know which keys change?

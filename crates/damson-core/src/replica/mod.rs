@@ -337,6 +337,16 @@ impl Replica {
         self.changes.cells.iter().map(|id| &id.key).chain(&self.changes.keys).cloned().collect()
     }
 
+    /// The cells changed since rows were last taken, each once. An empty path stands for all of a key.
+    pub fn changed_cells(&self) -> BTreeSet<CellId> {
+        let whole = self
+            .changes
+            .keys
+            .iter()
+            .map(|key| CellId { key: key.clone(), path: damson_crdt::Path::default() });
+        self.changes.cells.iter().cloned().chain(whole).collect()
+    }
+
     /// What this replica means at a wall time.
     pub fn view(&self, wall_ms: u64) -> View<'_> {
         View::new(self, wall_ms)

@@ -347,9 +347,9 @@ impl Driver {
                 self.disk.persist(scope.as_ref(), Ticket(ticket), rows)
             }
             Effect::AwaitDisk { ticket } => _ = tokio::spawn(await_disk(self.clone(), Ticket(ticket))),
-            Effect::Changed { scope, keys } => {
+            Effect::Changed { scope, keys, cells } => {
                 self.readings.refresh(&scope, &keys, &state.node, self.clock.now());
-                self.watchers.changed(&scope, &keys);
+                self.watchers.changed(&scope, &keys, &cells);
             }
             Effect::Waited { wait, end } => {
                 // Who waited may have gone.

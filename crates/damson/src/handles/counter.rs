@@ -7,7 +7,7 @@ use damson_core::replica::{Slot, WriteError};
 
 use crate::driver::Reading;
 use crate::scope::Scope;
-use crate::watch::Following;
+use crate::watch::{Followed, Following};
 
 /// A counter that goes up and down: exact under crashes, restarts and concurrent resets.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ impl Counter {
     /// Keeps the sum at hand, for those who read it often.
     pub fn reader(&self) -> CounterReader {
         let (driver, scope) = (self.scope.driver().clone(), self.scope.name().clone());
-        let following = Following::open(driver.clone(), scope.clone(), self.slot.key.clone());
+        let following = Following::open(driver.clone(), scope.clone(), Followed::Keys(self.slot.key.clone()));
         let reading = Some(driver.reading(&scope, &self.slot));
         CounterReader { counter: self.clone(), _following: following, reading }
     }

@@ -10,6 +10,7 @@ use super::register::{PutError, Register};
 use super::{Counter, Set};
 use crate::scope::Scope;
 use crate::value::{Value, ValueError};
+use crate::watch::MapWatch;
 
 /// An observed-remove map: a removed field stays away, unless somebody put it concurrently.
 #[derive(Clone)]
@@ -74,6 +75,11 @@ impl<T: Value> Map<T> {
     /// Of its fields, those only whose authors take part: presence.
     pub fn present(&self) -> PresentMap<T> {
         PresentMap::new(self.scope.clone(), self.slot.clone())
+    }
+
+    /// Tells all fields, and then each that changes, without a gap.
+    pub fn watch(&self) -> MapWatch<T> {
+        MapWatch::open(self.scope.driver().clone(), self.scope.name().clone(), self.slot.clone())
     }
 
     /// A field as a register.

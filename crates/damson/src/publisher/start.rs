@@ -25,7 +25,7 @@ use crate::presence::Presence;
 use crate::replica::InstanceError;
 use crate::scope::Scope;
 use crate::supervise::{Patience, Worker, told};
-use crate::watch::{Following, Noted};
+use crate::watch::{Followed, Following, Noted};
 
 /// Changed records that are looked at at once.
 const RECORDS_MAX: usize = 1_024;
@@ -163,7 +163,8 @@ impl Follower {
     /// Follows records and members, until the publisher ends or nobody has it any more.
     async fn run<P: Publisher>(mut self, inner: Weak<Inner<P>>, mut stop: watch::Receiver<bool>) {
         let driver = self.scope.driver().clone();
-        let mut following = Following::open(driver.clone(), self.scope.name().clone(), Key::new());
+        let mut following =
+            Following::open(driver.clone(), self.scope.name().clone(), Followed::Keys(Key::new()));
         let mut presence = Presence::new(&driver);
         let mut stopping = driver.stopping();
         loop {
@@ -200,7 +201,7 @@ impl<P: Publisher> Inner<P> {
                 self.agree_on_version().await;
                 self.show_all().await;
             }
-            Noted::Keys(keys) => {
+            Noted::Names(keys) => {
                 let owners: BTreeSet<NodeId> = keys.iter().filter_map(|key| owner_of(key)).collect();
                 for owner in owners {
                     self.show(owner).await;

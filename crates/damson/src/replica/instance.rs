@@ -18,7 +18,7 @@ use crate::casts::{self, CastError, InboxLimits, Listening};
 use crate::node::Node;
 use crate::scope::Scope;
 use crate::supervise::{Patience, Worker};
-use crate::watch::Following;
+use crate::watch::{Followed, Following};
 
 /// Says of an entry with a value whether the implementation is to be shown it.
 pub(super) type Validator = Arc<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
@@ -130,7 +130,11 @@ impl<R: Replica> ReplicaBuilder<R> {
         let tellings = Arc::new(Tellings::default());
         let (stop, stopped) = watch::channel(false);
         let heard = Heard {
-            following: Following::open(scope.driver().clone(), scope.name().clone(), Key::new()),
+            following: Following::open(
+                scope.driver().clone(),
+                scope.name().clone(),
+                Followed::Keys(Key::new()),
+            ),
             customs,
         };
         let telling =

@@ -101,7 +101,7 @@ impl<R: Replica> Telling<R> {
                 noted = self.heard.following.next(DELTA_MAX) => match noted {
                     None => return,
                     Some(Noted::All) => self.tell_all().await,
-                    Some(Noted::Keys(keys)) => self.tell(false, self.look(keys)).await,
+                    Some(Noted::Names(keys)) => self.tell(false, self.look(keys)).await,
                 },
                 custom = self.heard.customs.next() => match custom {
                     None => return,

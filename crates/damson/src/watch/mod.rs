@@ -2,6 +2,7 @@
 //!
 //! A watcher that falls too far behind gets a new snapshot, marked as such, instead of a queue that grows.
 
+mod fields;
 mod following;
 
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use damson_core::scope::ScopeName;
 
 use crate::driver::Driver;
 
-pub(crate) use following::{Following, Noted, Watchers};
+pub use fields::{MapChange, MapWatch};
+pub(crate) use following::{Followed, Following, Noted, Watchers};
 
 /// What a watch tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct Watch(Following);
 
 impl Watch {
     pub(crate) fn open(driver: Arc<Driver>, scope: ScopeName, prefix: Key) -> Self {
-        Self(Following::open(driver, scope, prefix))
+        Self(Following::open(driver, scope, Followed::Keys(prefix)))
     }
 
     /// The next change; `None` when the node has stopped and all was told.
@@ -54,12 +56,12 @@ impl Watch {
         let Following { driver, scope, pending } = &self.0;
         driver.look(|node, now| {
             // Under the node's lock: what changes after this is noted after this.
-            let mut keys = pending.keys.lock();
+            let mut keys = pending.names.lock();
             let view = node.replica(scope).map(|replica| replica.view(now.wall_ms));
             if std::mem::take(&mut keys.all) {
                 keys.changed.clear();
                 let all = view.into_iter().flat_map(|view| view.keys());
-                let mine = all.filter(|(key, _)| key.starts_with(&pending.prefix));
+                let mine = all.filter(|(key, _)| pending.followed.has(key));
                 return Some(Change::Snapshot(mine.map(|(key, kind)| (key.clone(), kind)).collect()));
             }
             let key = keys.changed.pop_first()?;
