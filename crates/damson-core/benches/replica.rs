@@ -1,4 +1,4 @@
-//! The hot paths of a replica: local writes, batches from peers, reads. `cargo bench -p damson-core`.
+//! The hot paths of a replica: local writes, batches from peers, reads. `cargo bench -p damson-core --features bench`.
 //!
 //! Each is measured at a size that fits into the processor's caches and at one that does not. For ratios to a bare hash map
 //! in one run see `damson bench engine`.
