@@ -96,7 +96,7 @@ impl BroadcastHandler for Store {
 }
 
 /// Nodes in one network in memory, by the names `a`, `b`, `c` and so on.
-async fn in_memory(
+pub async fn in_memory(
     network: &MemoryNetwork,
     count: usize,
     configure: impl Fn(NodeBuilder) -> NodeBuilder,

@@ -1,0 +1,168 @@
+//! Exchanges: with whom they begin, and what becomes of those that do not. And of a message that a handler cannot give.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use damson::broadcast::{
+    BroadcastHandler, ExchangePeer, ExchangeStart, Graft, HandlerBuilder, HandlerCounters, MessageId,
+};
+use damson::transport::MemoryNetwork;
+use damson::{BroadcastConfig, Node, NodeBuilder, NodeId};
+use parking_lot::Mutex;
+
+use crate::broadcast::in_memory;
+use crate::topics::{cluster, eventually};
+
+const OFTEN: Duration = Duration::from_millis(10);
+const SELDOM: Duration = Duration::from_secs(3_600);
+
+/// A message is its own id. What comes of exchanges, and what cannot be given, is for the tests to say.
+#[derive(Clone)]
+struct Scripted {
+    begins: fn() -> ExchangeStart,
+    /// With whom an exchange was to begin.
+    met: Arc<Mutex<Vec<NodeId>>>,
+    merged: Arc<Mutex<BTreeSet<Bytes>>>,
+    /// Messages of which `graft` says that they cannot be had.
+    withheld: Arc<Mutex<BTreeSet<Bytes>>>,
+}
+
+impl Scripted {
+    fn new(begins: fn() -> ExchangeStart) -> Self {
+        Self { begins, met: Arc::default(), merged: Arc::default(), withheld: Arc::default() }
+    }
+
+    fn on(&self, node: &Node) -> HandlerBuilder<Self> {
+        let handler = self.clone();
+        node.broadcast_handler("h", move || handler.clone())
+    }
+
+    fn merged(&self) -> Vec<Bytes> {
+        self.merged.lock().iter().cloned().collect()
+    }
+}
+
+impl BroadcastHandler for Scripted {
+    fn broadcast_data(&mut self, message: Bytes) -> (MessageId, Bytes) {
+        (message.clone(), message)
+    }
+
+    fn merge(&mut self, id: &MessageId, _: Bytes) -> bool {
+        self.merged.lock().insert(id.clone())
+    }
+
+    fn is_stale(&mut self, id: &MessageId) -> bool {
+        self.merged.lock().contains(id)
+    }
+
+    fn graft(&mut self, id: &MessageId) -> Graft {
+        match self.withheld.lock().contains(id) {
+            true => Graft::Failed("as the test wants it".into()),
+            false => Graft::Payload(id.clone()),
+        }
+    }
+
+    fn exchange(&mut self, peer: ExchangePeer) -> ExchangeStart {
+        self.met.lock().push(peer.member());
+        (self.begins)()
+    }
+}
+
+fn nothing() -> ExchangeStart {
+    ExchangeStart::Ignored
+}
+
+fn counters(node: &Node) -> HandlerCounters {
+    node.broadcast_handlers()["h"]
+}
+
+/// Exchanges of the handler that run.
+fn running(node: &Node) -> usize {
+    node.exchanges().iter().filter(|exchange| exchange.handler == "h").count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exchange_with_nothing_to_compare_is_none_and_another_is_asked_for() {
+    let nodes = cluster(3).await;
+    let handler = Scripted::new(nothing);
+    handler.on(&nodes[0]).exchange_interval(OFTEN).start().await.unwrap();
+    // More often than may run at once: one that is none takes no room.
+    eventually("others are asked for", || handler.met.lock().len() >= 5).await;
+    assert_eq!(running(&nodes[0]), 0);
+    assert_eq!(counters(&nodes[0]), HandlerCounters::default(), "neither begun nor failed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exchanges_that_cannot_begin_or_end_with_a_reason_have_failed_and_others_follow() {
+    let nodes = cluster(3).await;
+    let cannot = Scripted::new(|| ExchangeStart::Failed("as the test wants it".into()));
+    let breaks =
+        Scripted::new(|| ExchangeStart::Runs(Box::pin(async { Err("as the test wants it".into()) })));
+    cannot.on(&nodes[0]).exchange_interval(OFTEN).start().await.unwrap();
+    breaks.on(&nodes[1]).exchange_interval(OFTEN).start().await.unwrap();
+    eventually("all that were to begin have failed", || {
+        let counted = counters(&nodes[0]);
+        let asked = cannot.met.lock().len() as u64;
+        asked >= 5 && counted == HandlerCounters { exchanges_failed: asked, ..HandlerCounters::default() }
+    })
+    .await;
+    assert_eq!(running(&nodes[0]), 0, "what did not begin does not run");
+    eventually("those that began are counted as begun too", || {
+        let counted = counters(&nodes[1]);
+        counted.exchanges >= 5 && counted.exchanges_failed + 1 >= counted.exchanges
+    })
+    .await;
+}
+
+/// Of two messages that a handler cannot give another has one. The other is lost, and counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_handler_cannot_give_is_asked_of_another_and_lost_when_none_can() {
+    let network = MemoryNetwork::new();
+    let short = |builder: NodeBuilder| {
+        builder.broadcast(BroadcastConfig { log_max: 1, ..BroadcastConfig::default() })
+    };
+    let nodes = in_memory(&network, 3, short).await;
+    let handlers: Vec<Scripted> = (0..3).map(|_| Scripted::new(nothing)).collect();
+    for (node, handler) in nodes.iter().zip(&handlers) {
+        handler.on(node).exchange_interval(SELDOM).start().await.unwrap();
+    }
+    let say = async |text: &'static str| nodes[0].broadcast("h", text.into()).await.unwrap();
+    say("first").await;
+    eventually("c hears", || handlers[2].merged() == ["first"]).await;
+    handlers[0].withheld.lock().extend(["elsewhere".into(), "nowhere".into()]);
+    handlers[1].withheld.lock().extend(["nowhere".into()]);
+    network.partition(&[&["a", "b"], &["c"]]);
+    eventually("c is alone", || nodes[2].status().links == 0 && nodes[0].status().links == 1).await;
+    for said in ["elsewhere", "nowhere", "last"] {
+        say(said).await;
+    }
+    eventually("b has all", || handlers[1].merged().len() == 4).await;
+    network.heal();
+    eventually("c has what b's handler gave", || {
+        handlers[2].merged() == ["elsewhere", "first", "last"] && counters(&nodes[2]).lost > 0
+    })
+    .await;
+    let counted = counters(&nodes[2]);
+    assert_eq!((counted.grafted, counted.stale, counted.lost), (1, 0, 1), "{counted:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exchanges_begin_with_members_outside_of_the_overlay_first() {
+    let network = MemoryNetwork::new();
+    let nodes = in_memory(&network, 4, |builder| builder).await;
+    let id = |at: usize| nodes[at].id();
+    for far in ["c", "d"] {
+        network.cut("a", far);
+    }
+    eventually("a has one neighbour", || nodes[0].neighbors() == [id(1)]).await;
+    let handler = Scripted::new(nothing);
+    handler.on(&nodes[0]).exchange_interval(OFTEN).start().await.unwrap();
+    let met = || handler.met.lock().iter().copied().collect::<BTreeSet<_>>();
+    eventually("both that are no neighbours are met", || met() == BTreeSet::from([id(2), id(3)])).await;
+    eventually("time and again", || handler.met.lock().len() >= 20).await;
+    assert!(!met().contains(&id(1)), "a neighbour already hears what is broadcast");
+    network.heal();
+    eventually("all are neighbours, and any is met", || met().contains(&id(1))).await;
+}
