@@ -1,4 +1,5 @@
 //! Exchanges: with whom they begin, and what becomes of those that do not. And of a message that a handler cannot give.
+//! Sessions of anti-entropy are exchanges too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,14 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use damson::broadcast::{
-    BroadcastHandler, ExchangePeer, ExchangeStart, Graft, HandlerBuilder, HandlerCounters, MessageId,
+    BegunBy, BroadcastHandler, Exchange, ExchangePeer, ExchangeStart, Graft, HandlerBuilder, HandlerCounters,
+    MessageId, REPLICA, Selector,
 };
 use damson::transport::MemoryNetwork;
-use damson::{BroadcastConfig, Node, NodeBuilder, NodeId};
+use damson::{BroadcastConfig, Node, NodeBuilder, NodeId, SyncConfig};
 use parking_lot::Mutex;
 
 use crate::broadcast::in_memory;
-use crate::topics::{cluster, eventually};
+use crate::topics::{cluster, eventually, quick};
 
 const OFTEN: Duration = Duration::from_millis(10);
 const SELDOM: Duration = Duration::from_secs(3_600);
@@ -165,4 +167,87 @@ async fn exchanges_begin_with_members_outside_of_the_overlay_first() {
     assert!(!met().contains(&id(1)), "a neighbour already hears what is broadcast");
     network.heal();
     eventually("all are neighbours, and any is met", || met().contains(&id(1))).await;
+}
+
+/// Three nodes. The last lacks what the first has written, and takes it so slowly that there is time to look.
+async fn one_behind() -> Vec<Node> {
+    // Nothing but the last write is spread any more: all else comes by anti-entropy.
+    let short = BroadcastConfig { log_max: 1, ..BroadcastConfig::default() };
+    let first = quick("n0").broadcast(short.clone()).start().await.unwrap();
+    let scope = first.scope("default").unwrap();
+    for n in 0..20 {
+        scope.register::<Vec<u8>>(format!("k{n}")).put(&vec![7; 10_000]).await.unwrap();
+    }
+    first.scope("other").unwrap().counter("n").add(1).await.unwrap();
+    let slow = SyncConfig {
+        interval_ms: 100,
+        bytes_per_s_max: 150_000,
+        chunk_bytes: 16 << 10,
+        ..SyncConfig::default()
+    };
+    let second = quick("n1").broadcast(short).join(first.address()).start().await.unwrap();
+    eventually("the second has all", || second.status().keys == 21).await;
+    let last = quick("n2").anti_entropy(slow).start().await.unwrap();
+    last.scope("default").unwrap().counter("own").add(1).await.unwrap();
+    // Only now are they introduced.
+    last.add_peer(first.address()).unwrap();
+    vec![first, second, last]
+}
+
+fn sessions(node: &Node) -> Vec<Exchange> {
+    node.exchanges().into_iter().filter(|exchange| exchange.handler == REPLICA).collect()
+}
+
+/// The session in which a node receives the large scope, as soon as there is one.
+async fn receiving(node: &Node) -> Exchange {
+    let mut found = None;
+    eventually("a session is under way", || {
+        let large = |one: &Exchange| one.scope.as_ref().is_some_and(|scope| scope.as_str() == "default");
+        found = sessions(node).into_iter().find(|one| one.begun_by == BegunBy::Node && large(one));
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_of_anti_entropy_are_listed_at_both_ends_and_cancelled_by_every_selector() {
+    let nodes = one_behind().await;
+    let last = &nodes[2];
+    let own_keys = || last.scopes().iter().find(|scope| scope.name.as_str() == "default").unwrap().keys;
+
+    let first = receiving(last).await;
+    let source = nodes.iter().find(|node| node.id() == first.peer).unwrap();
+    let as_source = |one: &Exchange| one.peer == last.id() && one.begun_by == BegunBy::Peer;
+    let there = last.exchanges_of(first.peer, Duration::from_secs(5)).await.unwrap();
+    let there = there.into_iter().find(|one| as_source(one) && one.scope == first.scope);
+    assert_eq!(there.expect("it is listed there too").handler, REPLICA);
+    eventually("it is timed", || sessions(last).iter().any(|one| one.since_ms > 0)).await;
+
+    let cancelled = last.cancel_exchanges(&Selector::One(first.reference));
+    assert_eq!(cancelled.iter().map(|one| one.reference).collect::<Vec<_>>(), [first.reference]);
+    assert_eq!(own_keys(), 1, "nothing is half entered");
+    assert!(last.cancel_exchanges(&Selector::One(first.reference)).is_empty(), "it is gone");
+    eventually("the source is told", || !sessions(source).iter().any(as_source)).await;
+
+    let second = receiving(last).await;
+    assert_ne!(second.reference, first.reference, "the next round begins anew");
+    assert!(last.cancel_exchanges(&Selector::Handler("users".into())).is_empty());
+    let with_peer = last.cancel_exchanges(&Selector::Peer(second.peer));
+    assert!(with_peer.iter().any(|one| one.reference == second.reference), "{with_peer:?}");
+    let third = receiving(last).await;
+    let of_handler = last.cancel_exchanges(&Selector::Handler(REPLICA.into()));
+    assert!(of_handler.iter().any(|one| one.reference == third.reference), "{of_handler:?}");
+    let fourth = receiving(last).await;
+    let source = nodes.iter().find(|node| node.id() == fourth.peer).unwrap();
+    let all = source.cancel_exchanges(&Selector::All);
+    assert!(all.iter().any(as_source), "the source ends it too: {all:?}");
+    assert_eq!(own_keys(), 1, "nor is anything after four");
+    eventually("it is over here too", || !sessions(last).iter().any(|one| one.reference == fourth.reference))
+        .await;
+
+    eventually("all have all in the end", || nodes.iter().all(|node| node.digest() == last.digest())).await;
+    assert_eq!(last.status().keys, 22);
+    assert_eq!(last.counters().sync.cancelled, 3);
+    assert!(last.counters().sync.begun > last.counters().sync.cancelled);
 }
