@@ -224,7 +224,7 @@ async fn the_dashboard_is_served_with_all_that_it_names() {
             }
         }
     }
-    assert_eq!(seen.len(), 7, "{seen:?}");
+    assert_eq!(seen.len(), 11, "{seen:?}");
 }
 
 /// The files that a text names, in quotes.
