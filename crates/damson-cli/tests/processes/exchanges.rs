@@ -33,7 +33,7 @@ fn what_a_new_node_is_brought_is_listed_here_and_elsewhere_and_comes_although_it
     eventually("both have all", || nodes.iter().all(|node| node.status()["keys"] == 30));
     let (joins, path) = (vec![nodes[0].listen(), nodes[1].listen()], root.path().to_path_buf());
     // It is ready when it has all; that takes a few seconds.
-    let slow = ["--transfer-rate", "100KiB"];
+    let slow = ["--transfer-rate", "60KiB"];
     let third = std::thread::spawn(move || Daemon::start_with(&path, "n3", &joins, &slow));
 
     let mut source = None;
@@ -45,10 +45,9 @@ fn what_a_new_node_is_brought_is_listed_here_and_elsewhere_and_comes_although_it
     let name = format!("n{}", source + 1);
     eventually("it is listed through the other", || {
         !sent(&nodes[other].ask(&["exchanges", "--of", &name])).is_empty()
-            || sent(&nodes[source].ask(&["exchanges"])).is_empty()
     });
     let cancelled = nodes[source].ask(&["exchanges", "--cancel", "handler=~replica"]);
-    assert!(cancelled.as_array().unwrap().iter().all(|one| one["handler"] == "~replica"), "{cancelled}");
+    assert!(!sent(&cancelled).is_empty(), "it still runs, and is ended: {cancelled}");
     let third = third.join().unwrap();
     eventually("it has all in the end", || third.status()["keys"] == 30);
 
