@@ -2,6 +2,7 @@
 
 mod backup;
 mod bench;
+mod exchanges;
 mod liveness;
 mod overlay;
 
@@ -15,6 +16,7 @@ pub use bench::{
     BenchCluster, BenchCommand, BenchDurable, BenchEngine, BenchMemory, BenchRecovery, BenchSync, Hold,
     SyncWhen,
 };
+pub use exchanges::{Exchanges, Which};
 pub use liveness::SimLiveness;
 pub use overlay::SimOverlay;
 
@@ -41,6 +43,8 @@ pub enum Command {
     Members(Members),
     /// Over which links the writes of a member reach the others: all members are asked, through a running node.
     Tree(Tree),
+    /// What a node compares with others at this moment: exchanges of handlers, and anti-entropy's own; and ending it.
+    Exchanges(Exchanges),
     /// Copy the state of a running node into a directory or object storage.
     Backup(Backup),
     /// Make a data directory from a backup.

@@ -4,6 +4,7 @@ mod args;
 mod backup;
 mod bench;
 mod demo;
+mod exchanges;
 mod http;
 mod members;
 mod progress;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Status(query) => query::status(&query),
         Command::Members(args) => members::run(&args),
         Command::Tree(args) => tree::run(&args),
+        Command::Exchanges(args) => exchanges::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::restore(&args),
         Command::Verify(args) => restore::verify(&args),

@@ -1,30 +1,30 @@
 // Asks the node each second and shows what it says.
 
+import { ask } from "./ask.js";
+import { Exchanges } from "./exchanges.js";
 import { byName, bytes, count, html, span, write } from "./format.js";
 import { Rates } from "./rates.js";
 import { drawRing } from "./ring.js";
+import { Tree } from "./tree.js";
 import { SIGNS, Verdict } from "./verdict.js";
 
 const PERIOD_MS = 1000;
-const TIMEOUT_MS = 3000;
 
 const $ = (id) => document.getElementById(id);
 const rates = new Rates($("rates"));
 const verdict = new Verdict();
+const exchanges = new Exchanges($("exchanges"), $("no-exchanges"));
+const tree = new Tree({ root: $("tree-root"), picture: $("tree"), text: $("tree-text"), notice: $("tree-notice") });
 let answeredAt = null;
-
-async function ask(path) {
-  const answer = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
-}
 
 async function refresh() {
   try {
-    const [status, members] = await Promise.all([ask("/v1/status"), ask("/v1/members")]);
+    const [status, members, running] = await Promise.all(["/v1/status", "/v1/members", "/v1/exchanges"].map((path) => ask(path)));
     members.sort(byName);
     answeredAt = performance.now();
     show(status, members, answeredAt);
+    exchanges.update(running, members);
+    tree.update(members, status.id, answeredAt);
     reachable(true);
   } catch {
     reachable(false);

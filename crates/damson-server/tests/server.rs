@@ -8,6 +8,8 @@ mod client;
 mod connections;
 #[path = "server/errors.rs"]
 mod errors;
+#[path = "server/exchanges.rs"]
+mod exchanges;
 #[path = "server/hashes.rs"]
 mod hashes;
 #[path = "server/http.rs"]

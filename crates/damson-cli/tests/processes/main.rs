@@ -5,6 +5,7 @@ mod cluster;
 mod configuration;
 mod daemon;
 mod discovery;
+mod exchanges;
 #[cfg(feature = "object-storage")]
 mod fake_s3;
 mod lives;

@@ -22,7 +22,7 @@ use damson_crdt::{Actor, NodeId};
 
 use crate::scope::ScopeName;
 use crate::time::Time;
-use crate::wire::Have;
+use crate::wire::{Have, Want};
 
 pub use cast::{CAST_BYTES_MAX, Cast, Tag};
 
@@ -78,6 +78,8 @@ pub struct CastCounters {
     pub lost: u64,
     /// Those that could not be believed, announcements included.
     pub refused: u64,
+    /// Requests to a neighbour for what had not come of one stream, each asked again when it was not answered.
+    pub asked: u64,
 }
 
 /// What became of a cast that came in.
@@ -125,6 +127,11 @@ impl Casts {
 
     pub fn counters(&self) -> CastCounters {
         self.counters
+    }
+
+    /// A neighbour is asked for these, casts or not.
+    pub fn count_asked(&mut self, wants: &[Want]) {
+        self.counters.asked += wants.iter().filter(|want| want.scope.is_cast()).count() as u64;
     }
 
     /// The number of our next cast on a tag.

@@ -30,6 +30,7 @@ mod memory;
 mod messages;
 mod neighbors;
 mod scopes;
+mod sessions;
 mod spread;
 mod upkeep;
 

@@ -165,6 +165,7 @@ impl Node {
                 }
                 BroadcastEffect::Have(peer, haves) => self.send(peer, Lane::Bulk, &Message::Have(haves), fx),
                 BroadcastEffect::Graft(peer, wants) => {
+                    self.scopes.casts.count_asked(&wants);
                     self.send(peer, Lane::Urgent, &Message::Graft(wants), fx)
                 }
                 BroadcastEffect::Vector(peer, bytes) => {

@@ -15,6 +15,9 @@ pub(super) struct Inbound {
     pub peer: NodeId,
     pub scope: ScopeName,
     pub session: u64,
+    /// How this node names it.
+    pub number: u64,
+    pub began: Time,
     /// What was asked for. Asked again, it is the same: the answer is relative to it.
     request: Vec<u8>,
     /// The source's number, once its first part has come.
@@ -80,11 +83,13 @@ impl Asked {
 }
 
 impl Inbound {
-    pub fn new(wish: Wish, session: u64, request: Vec<u8>, pace: Pace, now: Time) -> Self {
+    pub fn new(wish: Wish, session: u64, number: u64, request: Vec<u8>, pace: Pace, now: Time) -> Self {
         Self {
             peer: wish.peer,
             scope: wish.scope,
             session,
+            number,
+            began: now,
             request,
             transfer: None,
             expected: 0,

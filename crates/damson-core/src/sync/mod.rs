@@ -28,6 +28,7 @@ mod budget;
 mod inbound;
 mod outbound;
 mod pace;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -39,6 +40,8 @@ use budget::Budget;
 use inbound::Inbound;
 use outbound::Outbound;
 use pace::Pace;
+
+pub use sessions::{Session, SessionEnd};
 
 use crate::scope::ScopeName;
 use crate::time::Time;
@@ -155,6 +158,10 @@ pub struct SyncCounters {
     pub failed: u64,
     /// Parts and messages that could not be believed.
     pub refused: u64,
+    /// Sessions begun, in both directions.
+    pub begun: u64,
+    /// Sessions that were cancelled at this end, in both directions.
+    pub cancelled: u64,
 }
 
 /// The state machine.
@@ -441,7 +448,8 @@ impl Sync {
         let message = SyncMessage::Chunk { session, transfer: id, number: 0, body: body.clone() };
         fx.push(send(peer, message));
         self.close((peer, session), scopes);
-        let mut outbound = Outbound::new(scope, id, body, now);
+        let number_here = self.next_number();
+        let mut outbound = Outbound::new(scope, id, number_here, body, now);
         outbound.ended = is_last;
         self.outbound.insert((peer, session), outbound);
         self.part_was_made((peer, session), opened, now, scopes, fx);
@@ -594,6 +602,8 @@ impl Sync {
         scopes: &mut dyn Scopes,
         fx: &mut Vec<SyncEffect>,
     ) {
+        // The number is the receiver's, whichever end says it: it is drawn at random, so both ends mean the same session.
+        self.close((peer, session), scopes);
         if self.inbound.as_ref().is_some_and(|i| i.peer == peer && i.session == session) {
             self.give_up(scopes);
             self.pull_next(now, scopes, fx);
@@ -616,7 +626,7 @@ impl Sync {
             let (peer, session) = (wish.peer, self.next_session);
             self.next_session += 1;
             let pace = self.paces.remove(&peer).map_or_else(|| Pace::new(&self.config), Pace::resumed);
-            let mut inbound = Inbound::new(wish, session, request, pace, now);
+            let mut inbound = Inbound::new(wish, session, self.next_number(), request, pace, now);
             fx.push(send(peer, inbound.ask(now)));
             self.inbound = Some(inbound);
         }
@@ -646,11 +656,21 @@ impl Sync {
         self.give_up(scopes);
     }
 
-    /// What the link has carried is forgotten too.
     fn give_up(&mut self, scopes: &mut dyn Scopes) {
-        self.incomplete.extend(self.inbound.take().map(|inbound| inbound.peer));
         self.counters.failed += 1;
+        self.end_inbound(scopes);
+    }
+
+    /// What the link has carried is forgotten too.
+    fn end_inbound(&mut self, scopes: &mut dyn Scopes) {
+        self.incomplete.extend(self.inbound.take().map(|inbound| inbound.peer));
         scopes.unstage();
+    }
+
+    /// Names a session on this node.
+    fn next_number(&mut self) -> u64 {
+        self.counters.begun += 1;
+        self.counters.begun
     }
 
     fn drop_idle(&mut self, now: Time, scopes: &mut dyn Scopes) {

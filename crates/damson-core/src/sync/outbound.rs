@@ -10,6 +10,9 @@ use crate::time::Time;
 pub(super) struct Outbound {
     pub scope: ScopeName,
     pub id: u64,
+    /// How this node names the session.
+    pub number_here: u64,
+    pub began: Time,
     /// The part that was made last.
     pub number: u64,
     /// It and those before it of which the receiver has not said that they have come, in case they were lost.
@@ -31,10 +34,19 @@ const KEPT_BYTES_MAX: u64 = 2 * UNDER_WAY_MAX;
 
 impl Outbound {
     /// A session with its first part.
-    pub fn new(scope: ScopeName, id: u64, first: Vec<u8>, now: Time) -> Self {
-        let (kept, kept_bytes) = (VecDeque::new(), 0);
-        let mut out =
-            Self { scope, id, number: 0, kept, kept_bytes, ended: false, compares: false, used: now };
+    pub fn new(scope: ScopeName, id: u64, number_here: u64, first: Vec<u8>, now: Time) -> Self {
+        let mut out = Self {
+            scope,
+            id,
+            number_here,
+            began: now,
+            number: 0,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            ended: false,
+            compares: false,
+            used: now,
+        };
         out.keep(first);
         out
     }
@@ -94,7 +106,7 @@ mod tests {
 
     #[test]
     fn parts_are_kept_until_they_have_come_and_no_more_than_there_is_room_for() {
-        let mut source = Outbound::new("app".parse().unwrap(), 1, vec![0; 10], Time(0));
+        let mut source = Outbound::new("app".parse().unwrap(), 1, 1, vec![0; 10], Time(0));
         (1..=3).for_each(|n| source.push(vec![n; 10], false));
         source.confirm(2);
         assert_eq!((source.part(1), source.part(2), source.kept_bytes), (None, Some(&vec![2; 10]), 20));

@@ -19,3 +19,4 @@ mod memory;
 mod one;
 mod pace;
 mod rounds;
+mod sessions;

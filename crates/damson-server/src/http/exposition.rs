@@ -3,6 +3,8 @@
 //! A recorder lives for one answer only, and belongs to nobody else: what is gone (a scope, a state) does not linger, and
 //! applications that embed the server keep their own recorder.
 
+mod casts;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -130,6 +132,10 @@ impl Page {
         self.counter("damson_waits_total", "Waits for other members begun.", &[(&[], acks.begun)]);
         self.counter("damson_waits_timed_out_total", "Waits whose time was over.", &[(&[], acks.timed_out)]);
         self.broadcast(counters.broadcast, counters.overlay);
+        self.casts(counters.casts);
+        let handlers = front.node.broadcast_handlers();
+        self.handlers(&handlers);
+        self.exchanges(&front.node, &handlers, sync);
         let received: Series<'_> = (&[("direction", "in")], counters.bytes_in);
         let sent: Series<'_> = (&[("direction", "out")], counters.bytes_out);
         self.counter("damson_peer_bytes_total", "Bytes on links between nodes.", &[received, sent]);

@@ -1,15 +1,19 @@
-//! Health, metrics, status, trees, backups and the dashboard over HTTP.
+//! Health, metrics, status, trees, exchanges, backups and the dashboard over HTTP.
 
+mod asked;
 mod backups;
 mod dashboard;
+mod exchanges;
 mod exposition;
 mod guard;
 mod health;
 mod listener;
 mod members;
 mod problem;
+mod query;
 mod status;
 mod tree;
+mod trees;
 
 use std::sync::Arc;
 
@@ -53,6 +57,8 @@ fn router(front: Arc<Front>) -> Router {
         .route("/v1/members/{id}/forget", post(members::forget))
         .route("/v1/sync/{id}", post(members::sync))
         .route("/v1/tree", get(tree::tree))
+        .route("/v1/trees", get(trees::trees))
+        .route("/v1/exchanges", get(exchanges::list).delete(exchanges::cancel))
         .route("/v1/backups", post(backups::begin))
         .route("/v1/backups/{id}", get(backups::facts).delete(backups::end))
         .route("/v1/backups/{id}/segments/{number}", get(backups::segment))

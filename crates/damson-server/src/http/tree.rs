@@ -7,10 +7,10 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use damson::{NodeId, TreeView};
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::problem::problem;
+use super::query::pairs;
 use crate::front::Front;
 
 #[derive(Serialize)]
@@ -40,20 +40,12 @@ pub(super) async fn tree(State(front): State<Arc<Front>>, RawQuery(query): RawQu
 }
 
 /// What the query says of the root.
-fn asked(query: &str) -> Result<Option<String>, String> {
-    let mut root = None;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let value = match pair.split_once('=') {
-            Some(("root", value)) => percent_decode_str(value).decode_utf8(),
-            _ => return Err("the only parameter is root=, the name or the id of a member".into()),
-        };
-        root = Some(value.map_err(|_| "the root is no text in UTF-8")?.into_owned());
-    }
-    Ok(root)
+pub(super) fn asked(query: &str) -> Result<Option<String>, String> {
+    Ok(pairs(query, &["root"])?.pop().map(|(_, root)| root))
 }
 
 /// A member by id or by name. A name that several had is that of the one who is present.
-fn find(front: &Front, root: &str) -> Result<NodeId, (StatusCode, &'static str, String)> {
+pub(super) fn find(front: &Front, root: &str) -> Result<NodeId, (StatusCode, &'static str, String)> {
     let members = front.node.members();
     let id: Option<NodeId> = root.parse().ok();
     if let Some(member) = members.iter().find(|member| Some(member.id) == id) {

@@ -22,7 +22,7 @@ impl Answer {
     }
 }
 
-async fn request(address: SocketAddr, line: &str, headers: &str) -> Answer {
+pub async fn request(address: SocketAddr, line: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let text = format!("{line} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n\r\n");
     stream.write_all(text.as_bytes()).await.unwrap();
@@ -43,7 +43,7 @@ async fn post(server: &Server, path: &str) -> Answer {
 }
 
 /// Three nodes, each with its HTTP port.
-async fn three() -> Vec<(Node, Server)> {
+pub async fn three() -> Vec<(Node, Server)> {
     let mut all: Vec<(Node, Server)> = Vec::new();
     for name in ["a", "b", "c"] {
         let quick = SyncConfig { interval_ms: 100, ..SyncConfig::default() };
@@ -59,7 +59,7 @@ async fn three() -> Vec<(Node, Server)> {
     all
 }
 
-async fn eventually(is_so: impl AsyncFn() -> bool) {
+pub async fn eventually(is_so: impl AsyncFn() -> bool) {
     for _ in 0..1_000 {
         if is_so().await {
             return;
@@ -224,7 +224,7 @@ async fn the_dashboard_is_served_with_all_that_it_names() {
             }
         }
     }
-    assert_eq!(seen.len(), 7, "{seen:?}");
+    assert_eq!(seen.len(), 11, "{seen:?}");
 }
 
 /// The files that a text names, in quotes.

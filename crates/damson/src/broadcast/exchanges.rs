@@ -1,4 +1,4 @@
-//! Exchanges that run: begun by themselves now and then, listed, cancelled.
+//! Exchanges that run: handlers' begun by themselves now and then, and all of them listed and cancelled.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use damson_core::crdt::NodeId;
 use damson_core::node::Node as Core;
+use damson_core::scope::ScopeName;
 use parking_lot::Mutex;
 use rand_core::Rng;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
-use super::{Request, Running};
+use super::{Request, Running, sessions};
 use crate::clock::{about, entropy};
 use crate::driver::Driver;
 use crate::node::Node;
@@ -20,21 +21,34 @@ use crate::node::Node;
 /// The shortest pause between exchanges that a handler can ask for.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 
-/// Names an exchange on the node that began it.
+/// Names an exchange on the node that lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeRef(pub u64);
 
-/// An exchange that runs, on the node that began it.
+/// An exchange that runs, as one of its two ends lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// Whose it is.
+    /// Whose it is: a handler of users, or [`REPLICA`](super::REPLICA), which is anti-entropy.
     pub handler: String,
     /// With whom.
     pub peer: NodeId,
+    /// What is compared and brought, where that is known: a session of anti-entropy is about one scope.
+    pub scope: Option<ScopeName>,
+    /// Which end asked for it.
+    pub begun_by: BegunBy,
     /// Its name.
     pub reference: ExchangeRef,
     /// How long it has run, in milliseconds.
     pub since_ms: u64,
+}
+
+/// Who asked for an exchange. Those of users' handlers are listed by who did; sessions of anti-entropy by both ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BegunBy {
+    /// The node that lists it.
+    Node,
+    /// The peer.
+    Peer,
 }
 
 /// Which exchanges.
@@ -50,7 +64,7 @@ pub enum Selector {
     One(ExchangeRef),
 }
 
-/// The exchanges that this node has begun and that run.
+/// The exchanges that handlers of this node have begun and that run.
 #[derive(Default)]
 pub(crate) struct Exchanges(Arc<Mutex<Table>>);
 
@@ -72,14 +86,43 @@ struct Entry {
 struct Ends(Arc<Mutex<Table>>, ExchangeRef);
 
 impl Node {
-    /// The exchanges that handlers of this node have begun and that run.
+    /// The exchanges of this node that run: those that its handlers have begun, and the sessions of anti-entropy, whoever
+    /// asked for them.
     pub fn exchanges(&self) -> Vec<Exchange> {
-        self.driver().exchanges().list(|_| true)
+        all(self.driver())
     }
 
-    /// Ends exchanges of this node early, and returns them. Those that have ended meanwhile are not among them.
+    /// Ends exchanges of this node early, and returns them. Those that have ended meanwhile are not among them. A session of
+    /// anti-entropy that ends early leaves the state as it was, at both ends; the next round begins anew.
     pub fn cancel_exchanges(&self, which: &Selector) -> Vec<Exchange> {
-        self.driver().exchanges().cancel(which)
+        let mut cancelled = self.driver().exchanges().cancel(which);
+        for exchange in &cancelled {
+            self.driver().handlers().count(&exchange.handler, |counters| counters.exchanges_cancelled += 1);
+        }
+        cancelled.extend(self.driver().change(|node, now, fx| {
+            let mut selected = sessions::selected(node, now, which);
+            selected.retain(|(number, _)| node.cancel_sync(*number, now, fx));
+            selected.into_iter().map(|(_, exchange)| exchange).collect::<Vec<_>>()
+        }));
+        cancelled
+    }
+}
+
+/// All that run, handlers' first.
+pub(super) fn all(driver: &Driver) -> Vec<Exchange> {
+    let mut all = driver.exchanges().list(|_| true);
+    all.extend(driver.look(sessions::running));
+    all
+}
+
+impl ExchangeRef {
+    /// Handlers' and sessions' are numbered apart, so the former are odd and the latter even.
+    fn of_handler(number: u64) -> Self {
+        Self(2 * number - 1)
+    }
+
+    pub(super) fn of_session(number: u64) -> Self {
+        Self(2 * number)
     }
 }
 
@@ -117,7 +160,7 @@ impl Exchanges {
     fn enter(&self, handler: &str, peer: NodeId) -> ExchangeRef {
         let mut table = self.0.lock();
         table.last += 1;
-        let reference = ExchangeRef(table.last);
+        let reference = ExchangeRef::of_handler(table.last);
         let entry = Entry { handler: handler.to_string(), peer, began: Instant::now(), task: None };
         table.running.insert(reference, entry);
         reference
@@ -140,12 +183,13 @@ impl Exchanges {
 impl Entry {
     fn shown(&self, reference: ExchangeRef) -> Exchange {
         let since_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Exchange { handler: self.handler.clone(), peer: self.peer, reference, since_ms }
+        let (handler, peer) = (self.handler.clone(), self.peer);
+        Exchange { handler, peer, scope: None, begun_by: BegunBy::Node, reference, since_ms }
     }
 }
 
 impl Selector {
-    fn names(&self, exchange: &Exchange) -> bool {
+    pub(super) fn names(&self, exchange: &Exchange) -> bool {
         match self {
             Self::All => true,
             Self::Peer(peer) => exchange.peer == *peer,

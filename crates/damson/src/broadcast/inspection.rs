@@ -10,7 +10,7 @@ use damson_core::node::{CallError, Node as Core};
 use minicbor::{Decode, Encode};
 use tokio::task::JoinSet;
 
-use super::{Exchange, ExchangeRef};
+use super::{BegunBy, Exchange, ExchangeRef, exchanges};
 use crate::driver::Driver;
 use crate::node::Node;
 use crate::transport::BoxFuture;
@@ -73,6 +73,11 @@ struct Shown {
     reference: u64,
     #[n(3)]
     since_ms: u64,
+    #[n(4)]
+    scope: Option<String>,
+    /// Absent when its node asked for it.
+    #[n(5)]
+    begun_by: Option<NodeId>,
 }
 
 impl Node {
@@ -93,7 +98,7 @@ impl Node {
         ask(self.driver(), member, Question::Outstanding, time_out).await
     }
 
-    /// The exchanges that handlers of another member have begun and that run; at most 4,096.
+    /// The exchanges of another member that run, as it lists them ([`Node::exchanges`]); at most 4,096.
     ///
     /// # Errors
     /// [`CallError`], when it does not answer in time for example.
@@ -160,7 +165,7 @@ fn answer(driver: &Driver, body: &[u8]) -> Result<Bytes, String> {
             minicbor::to_vec(all)
         }
         Question::Exchanges => {
-            let all = driver.exchanges().list(|_| true);
+            let all = exchanges::all(driver);
             minicbor::to_vec(all.into_iter().take(ENTRIES_MAX).map(Shown::from).collect::<Vec<_>>())
         }
     };
@@ -212,14 +217,19 @@ impl From<TreeView> for Place {
 
 impl From<Exchange> for Shown {
     fn from(exchange: Exchange) -> Self {
-        let Exchange { handler, peer, reference, since_ms } = exchange;
-        Self { handler, peer, reference: reference.0, since_ms }
+        let Exchange { handler, peer, scope, begun_by, reference, since_ms } = exchange;
+        let begun_by = (begun_by == BegunBy::Peer).then_some(peer);
+        let scope = scope.map(|scope| scope.to_string());
+        Self { handler, peer, reference: reference.0, since_ms, scope, begun_by }
     }
 }
 
 impl From<Shown> for Exchange {
     fn from(shown: Shown) -> Self {
-        let Shown { handler, peer, reference, since_ms } = shown;
-        Self { handler, peer, reference: ExchangeRef(reference), since_ms }
+        let Shown { handler, peer, reference, since_ms, scope, begun_by } = shown;
+        let begun_by = if begun_by == Some(peer) { BegunBy::Peer } else { BegunBy::Node };
+        // What is no name of a scope is not known here.
+        let scope = scope.and_then(|scope| scope.parse().ok());
+        Self { handler, peer, scope, begun_by, reference: ExchangeRef(reference), since_ms }
     }
 }

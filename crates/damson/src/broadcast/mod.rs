@@ -10,6 +10,7 @@ mod exchanges;
 mod grafts;
 mod inspection;
 mod running;
+mod sessions;
 mod starting;
 
 use std::collections::BTreeMap;
@@ -28,8 +29,9 @@ use crate::driver::Driver;
 use crate::node::Node;
 use crate::transport::BoxFuture;
 
-pub use exchanges::{Exchange, ExchangeRef, Selector};
+pub use exchanges::{BegunBy, Exchange, ExchangeRef, Selector};
 pub use inspection::Outstanding;
+pub use sessions::REPLICA;
 pub use starting::{HandlerBuilder, HandlerError};
 
 pub(crate) use exchanges::Exchanges;
@@ -144,6 +146,8 @@ pub struct HandlerCounters {
     pub exchanges: u64,
     /// Exchanges that failed, or could not begin.
     pub exchanges_failed: u64,
+    /// Exchanges that were cancelled.
+    pub exchanges_cancelled: u64,
 }
 
 /// The handlers of a node.
@@ -215,6 +219,13 @@ impl ExchangePeer {
 impl Handlers {
     fn get(&self, name: &str) -> Option<Arc<Running>> {
         self.0.lock().get(name).cloned()
+    }
+
+    /// Counts something of the handler of this name.
+    fn count(&self, name: &str, count: impl FnOnce(&mut HandlerCounters)) {
+        if let Some(running) = self.get(name) {
+            count(&mut running.counters.lock());
+        }
     }
 
     /// False when the name is taken.

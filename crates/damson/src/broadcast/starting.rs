@@ -36,6 +36,12 @@ pub enum HandlerError {
     /// The text is no name.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// Names that begin with `~` belong to the system.
+    #[error("names of handlers that begin with ~ belong to the system, got {name:?}")]
+    Reserved {
+        /// The name.
+        name: String,
+    },
     /// A handler of this name runs already.
     #[error("a handler named {name:?} runs already")]
     NameTaken {
@@ -105,6 +111,9 @@ impl<H: BroadcastHandler> HandlerBuilder<H> {
     pub async fn start(self) -> Result<(), HandlerError> {
         let Self { driver, name, make, settings, answer } = self;
         let tag = casts::tag('h', "a handler", &name)?;
+        if name.starts_with('~') {
+            return Err(HandlerError::Reserved { name });
+        }
         let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
         let counters = Mutex::default();
         let running = Arc::new(Running { name: name.clone(), tag, requests, counters, settings });

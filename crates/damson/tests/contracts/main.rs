@@ -7,6 +7,7 @@ mod cluster;
 mod counters;
 mod datagrams;
 mod examples;
+mod exchanges;
 mod faults;
 mod given;
 mod gossip;
