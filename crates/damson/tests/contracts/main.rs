@@ -4,13 +4,16 @@
 mod broadcast;
 mod broadcasters;
 mod cluster;
+mod costs;
 mod counters;
 mod datagrams;
+mod endings;
 mod examples;
 mod faults;
 mod gossip;
 mod groups;
 mod handles;
+mod numbers;
 mod publishers;
 mod replicas;
 mod stage;

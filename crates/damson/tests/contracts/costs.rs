@@ -1,0 +1,75 @@
+//! What a publisher's updates cost, as it is seen on the wire.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use damson::publisher::Published;
+use damson_core::crdt::{Batch, Limits, Operation, Payload, Target, codec};
+use damson_core::wire::Message;
+
+use crate::numbers::{Numbers, Probe};
+use crate::stage::eventually;
+use crate::wires::{Fate, Wires};
+
+/// Operations of publishers' batches, by the number of the first.
+type Seen = Arc<Mutex<BTreeMap<u64, Vec<Operation>>>>;
+
+const UPDATES: usize = 320;
+
+fn batches_of_load(frame: &[u8]) -> Vec<Batch> {
+    match Message::decode(frame) {
+        Ok(Message::Push { scope, batches, .. }) if scope.as_str() == "load" => {
+            codec::decode_batches(&batches, &Limits::default()).unwrap()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The bytes of the key and of the value; none where nothing is put.
+fn sizes(op: &Operation) -> (usize, Option<usize>) {
+    let Target::Cell(id) = &op.target else { panic!("a record is one cell: {op:?}") };
+    let value = op.payload.as_ref().map(|payload| match payload {
+        Payload::Value { bytes, .. } => bytes.len(),
+        other => panic!("a record is bytes: {other:?}"),
+    });
+    (id.key.len(), value)
+}
+
+/// `damson sim publisher` writes the same (`crates/damson-sim/tests/publisher/experiment.rs`): so many operations in so many batches,
+/// of records of these sizes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_is_one_small_operation_and_now_and_then_all_are_joined() {
+    let (nodes, wires) = Wires::three().await;
+    let (seen, a) = (Seen::default(), nodes[0].id());
+    let noting = seen.clone();
+    wires.rule(move |from, _, frame| {
+        let own = batches_of_load(frame).into_iter().filter(|batch| batch.actor.node == a && from == "a");
+        noting.lock().unwrap().extend(own.map(|batch| (batch.first, batch.ops.to_vec())));
+        Fate::Arrives
+    });
+    let mut all: Vec<Published<Numbers>> = Vec::new();
+    for node in &nodes {
+        let probe = Arc::<Probe>::default();
+        all.push(node.publisher("load", move || Numbers(probe.clone())).start().await.unwrap());
+    }
+    let before = nodes[0].counters().broadcast.payloads_sent;
+    for number in 0..UPDATES {
+        all[0].update(number as u128).await.unwrap();
+    }
+    let batches = 1 + UPDATES + 2;
+    eventually("all was pushed", || seen.lock().unwrap().len() == batches).await;
+    let seen = seen.lock().unwrap().clone();
+    let operations: Vec<usize> = seen.values().map(Vec::len).collect();
+    let joined = [vec![1; 158], vec![159]].concat();
+    let wanted = [vec![1], joined.clone(), joined, vec![1; UPDATES - 2 * 158]].concat();
+    assert_eq!(operations, wanted, "158 updates of 26 bytes are more than 4 KiB");
+    let ops = seen.values().flatten();
+    let (bases, others): (Vec<_>, Vec<_>) =
+        ops.map(|op| (sizes(op), op)).partition(|((key, _), _)| *key == 17);
+    assert!(bases.iter().all(|(sizes, _)| sizes.1 == Some(18 + 16)) && bases.len() == 3);
+    let (updates, removals): (Vec<_>, Vec<_>) = others.into_iter().partition(|(sizes, _)| sizes.1.is_some());
+    assert!(updates.iter().all(|(sizes, op)| *sizes == (25, Some(10 + 16)) && op.kills.is_empty()));
+    assert_eq!((updates.len(), removals.len()), (UPDATES, 2 * 158));
+    let sent = nodes[0].counters().broadcast.payloads_sent - before;
+    assert!(sent <= 2 * batches as u64, "each crosses each link of its node once at most: {sent}");
+}
