@@ -4,6 +4,7 @@ mod backup;
 mod bench;
 mod liveness;
 mod overlay;
+mod publisher;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use bench::{
 };
 pub use liveness::SimLiveness;
 pub use overlay::SimOverlay;
+pub use publisher::SimPublisher;
 
 /// A shared, always-writable state on every node of a cluster, without a coordinator.
 #[derive(Debug, Parser)]
@@ -75,6 +77,11 @@ pub enum SimCommand {
     /// Exit status 1 when a living member was judged dead, or a crash is not known to all in the end. --help says what
     /// each figure means.
     Liveness(SimLiveness),
+    /// What a publisher's updates cost the node that publishes, in clusters of several sizes: everything that it sends, by kind.
+    ///
+    /// Exit status 1 when a node lacks something in the end, or more was sent than one payload to each neighbour. --help says
+    /// what each figure means.
+    Publisher(SimPublisher),
 }
 
 /// Every flag can also stand in the configuration file (TOML, the same names with underscores) or in the environment
