@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use damson::Node;
 use damson::identity::Identity;
 use damson::transport::{ByoHandle, ByoLink, ByoTransport, DialRequest, LinkLimits};
+use damson::{Node, NodeBuilder};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::stage::{linked, quick};
@@ -45,6 +45,11 @@ type Doors = Arc<BTreeMap<String, ([u8; 16], mpsc::Sender<Knock>)>>;
 impl Wires {
     /// Three nodes, all linked to all.
     pub async fn three() -> ([Node; 3], Self) {
+        Self::three_of(|builder| builder).await
+    }
+
+    /// The same, of nodes that are set up so.
+    pub async fn three_of(set_up: impl Fn(NodeBuilder) -> NodeBuilder) -> ([Node; 3], Self) {
         let ends = Ends::default();
         let rule: Rules = Arc::new(Mutex::new(Box::new(|_, _, _| Fate::Arrives)));
         let names = ["a", "b", "c"];
@@ -60,7 +65,7 @@ impl Wires {
         for ((name, identity), knock) in names.into_iter().zip(identities).zip(knocks) {
             let (transport, handle) = ByoTransport::new(name, LinkLimits::default()).unwrap();
             tokio::spawn(serve(handle, name.to_string(), doors.clone(), knock, ends.clone(), rule.clone()));
-            let builder = quick(name).identity(identity).transport(transport);
+            let builder = set_up(quick(name)).identity(identity).transport(transport);
             let builder = if name == "a" { builder } else { builder.join("a") };
             nodes.push(builder.start().await.unwrap());
         }
@@ -72,6 +77,11 @@ impl Wires {
     /// From now on this rule says what becomes of frames.
     pub fn rule(&self, rule: impl Fn(&str, &str, &Bytes) -> Fate + Send + 'static) {
         *self.rule.lock().unwrap() = Box::new(rule);
+    }
+
+    /// Links that were ever made.
+    pub fn links_made(&self) -> usize {
+        self.ends.lock().unwrap().len() / 2
     }
 
     /// Gives a node a frame as if another had sent it, over all links that ever were between them.
