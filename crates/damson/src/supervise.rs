@@ -50,9 +50,11 @@ pub(crate) struct Guarded<T> {
     instance: Option<T>,
 }
 
+/// Says whether it was done.
+type Task<T> = Box<dyn FnOnce(&mut Guarded<T>) -> bool + Send>;
+
 enum Job<T> {
-    /// Says whether it was done.
-    Run(Box<dyn FnOnce(&mut Guarded<T>) -> bool + Send>),
+    Run(Task<T>),
     End,
 }
 

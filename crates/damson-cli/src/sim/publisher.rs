@@ -75,6 +75,7 @@ fn table(report: &PublisherReport) -> String {
     line("payload bytes per update", &|size| format!("{:.1}", size.payload_bytes_per_update));
     line("all frames per update", &|size| format!("{:.3}", size.frames_per_update));
     line("all bytes per update", &|size| format!("{:.1}", size.bytes_per_update));
+    line("by the broadcast to all", &|size| size.broadcast_to_all.to_string());
     line("reached, ms mean", &|size| ms(size.reached_ms_mean));
     line("reached, ms max", &|size| ms(size.reached_ms_max));
     line("converged, ms", &|size| ms(size.converged_ms));

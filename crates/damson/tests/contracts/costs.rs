@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use damson::SyncConfig;
+use damson::Slot;
 use damson::publisher::Published;
 use damson_core::crdt::{Batch, Limits, Operation, Payload, Target, codec};
 use damson_core::wire::Message;
@@ -40,9 +40,7 @@ fn sizes(op: &Operation) -> (usize, Option<usize>) {
 /// of records of these sizes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_update_is_one_small_operation_and_now_and_then_all_are_joined() {
-    // Nothing but the broadcast brings anything.
-    let rare = SyncConfig { interval_ms: 60_000, ..SyncConfig::default() };
-    let (nodes, wires) = Wires::three_of(|builder| builder.anti_entropy(rare.clone())).await;
+    let (nodes, wires) = Wires::three().await;
     let (seen, a) = (Seen::default(), nodes[0].id());
     let noting = seen.clone();
     wires.rule(move |from, to, frame| {
@@ -62,20 +60,27 @@ async fn an_update_is_one_small_operation_and_now_and_then_all_are_joined() {
     for number in 0..UPDATES {
         all[0].update(number as u128).await.unwrap();
     }
-    let batches = 1 + UPDATES + 2;
-    eventually("all was pushed", || seen.lock().unwrap().len() == batches).await;
+    let last = [&a.0[..], &[1], &(UPDATES as u64).to_be_bytes()].concat();
+    let stamp = |node: &damson::Node| {
+        let read = |view: damson::View<'_>| view.stamped(&Slot::key(last.clone()));
+        node.scope("load").unwrap().read(read).map(|(_, stamp)| stamp.dot.seq)
+    };
+    eventually("all have the last", || nodes.iter().all(|node| stamp(node).is_some())).await;
+    // With the first base, and two in which 158 updates of 26 bytes were joined, because that is more than 4 KiB.
+    let (batches, operations) = (1 + UPDATES + 2, 1 + UPDATES + 2 * 159);
+    assert_eq!(nodes.each_ref().map(stamp), [Some(operations as u64); 3]);
+    let load = nodes[0].scopes().into_iter().find(|scope| scope.name.as_str() == "load").unwrap();
+    assert_eq!(load.counters.written, batches as u64);
+    // What a comparison has brought first is pushed no more.
     let seen = seen.lock().unwrap().clone();
-    let operations: Vec<usize> = seen.values().map(|(ops, _)| ops.len()).collect();
-    let joined = [vec![1; 158], vec![159]].concat();
-    let wanted = [vec![1], joined.clone(), joined, vec![1; UPDATES - 2 * 158]].concat();
-    assert_eq!(operations, wanted, "158 updates of 26 bytes are more than 4 KiB");
+    assert!(!seen.is_empty() && seen.values().all(|(ops, _)| [1, 159].contains(&ops.len())));
     let ops = seen.values().flat_map(|(ops, _)| ops);
     let (bases, others): (Vec<_>, Vec<_>) =
         ops.map(|op| (sizes(op), op)).partition(|((key, _), _)| *key == 17);
-    assert!(bases.iter().all(|(sizes, _)| sizes.1 == Some(18 + 16)) && bases.len() == 3);
+    assert!(bases.iter().all(|(sizes, _)| sizes.1 == Some(18 + 16)) && bases.len() <= 3);
     let (updates, removals): (Vec<_>, Vec<_>) = others.into_iter().partition(|(sizes, _)| sizes.1.is_some());
     assert!(updates.iter().all(|(sizes, op)| *sizes == (25, Some(10 + 16)) && op.kills.is_empty()));
-    assert_eq!((updates.len(), removals.len()), (UPDATES, 2 * 158));
+    assert!(updates.len() <= UPDATES && removals.len() <= 2 * 158);
     let copies: usize = seen.values().map(|(_, sent_to)| sent_to.len()).sum();
     // A node that hears late of what is on its way may ask for it.
     assert!(copies <= 2 * batches + batches / 10, "each goes once over each link of its node: {copies}");

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use damson::Node;
 use damson::identity::Identity;
 use damson::transport::{ByoHandle, ByoLink, ByoTransport, DialRequest, LinkLimits};
-use damson::{Node, NodeBuilder};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::stage::{linked, quick};
@@ -45,11 +45,6 @@ type Doors = Arc<BTreeMap<String, ([u8; 16], mpsc::Sender<Knock>)>>;
 impl Wires {
     /// Three nodes, all linked to all.
     pub async fn three() -> ([Node; 3], Self) {
-        Self::three_of(|builder| builder).await
-    }
-
-    /// The same, of nodes that are set up so.
-    pub async fn three_of(set_up: impl Fn(NodeBuilder) -> NodeBuilder) -> ([Node; 3], Self) {
         let ends = Ends::default();
         let rule: Rules = Arc::new(Mutex::new(Box::new(|_, _, _| Fate::Arrives)));
         let names = ["a", "b", "c"];
@@ -65,7 +60,7 @@ impl Wires {
         for ((name, identity), knock) in names.into_iter().zip(identities).zip(knocks) {
             let (transport, handle) = ByoTransport::new(name, LinkLimits::default()).unwrap();
             tokio::spawn(serve(handle, name.to_string(), doors.clone(), knock, ends.clone(), rule.clone()));
-            let builder = set_up(quick(name)).identity(identity).transport(transport);
+            let builder = quick(name).identity(identity).transport(transport);
             let builder = if name == "a" { builder } else { builder.join("a") };
             nodes.push(builder.start().await.unwrap());
         }
