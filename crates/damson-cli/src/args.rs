@@ -5,6 +5,7 @@ mod bench;
 mod exchanges;
 mod liveness;
 mod overlay;
+mod publisher;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use bench::{
 pub use exchanges::{Exchanges, Which};
 pub use liveness::SimLiveness;
 pub use overlay::SimOverlay;
+pub use publisher::SimPublisher;
 
 /// A shared, always-writable state on every node of a cluster, without a coordinator.
 #[derive(Debug, Parser)]
@@ -79,6 +81,11 @@ pub enum SimCommand {
     /// Exit status 1 when a living member was judged dead, or a crash is not known to all in the end. --help says what
     /// each figure means.
     Liveness(SimLiveness),
+    /// What a publisher's updates cost the node that publishes, in clusters of several sizes: everything that it sends, by kind.
+    ///
+    /// Exit status 1 when a node lacks something in the end, or more was sent than one payload to each neighbour. --help says
+    /// what each figure means.
+    Publisher(SimPublisher),
 }
 
 /// Every flag can also stand in the configuration file (TOML, the same names with underscores) or in the environment

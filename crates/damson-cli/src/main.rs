@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Sim { command: SimCommand::Cluster(cluster) } => sim::cluster(&cluster),
         Command::Sim { command: SimCommand::Overlay(overlay) } => sim::overlay(&overlay),
         Command::Sim { command: SimCommand::Liveness(liveness) } => sim::liveness(&liveness),
+        Command::Sim { command: SimCommand::Publisher(publisher) } => sim::publisher(&publisher),
         Command::Bench { command } => bench::run(&command),
     };
     match result {

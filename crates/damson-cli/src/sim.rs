@@ -1,7 +1,8 @@
-//! `damson sim cluster`: the fault simulation. `damson sim overlay` and `damson sim liveness` are beside it.
+//! `damson sim cluster`: the fault simulation. `damson sim overlay`, `damson sim liveness` and `damson sim publisher` are beside it.
 
 mod liveness;
 mod overlay;
+mod publisher;
 mod swarm;
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use crate::args::SimCluster;
 
 pub use liveness::liveness;
 pub use overlay::overlay;
+pub use publisher::publisher;
 
 /// Seeds that are tried with a broken rule: what a mistake needs to show comes by chance.
 const TRIED: u64 = 8;

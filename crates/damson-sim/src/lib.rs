@@ -13,7 +13,8 @@
 //! ```
 //!
 //! [`run_overlay`] is another simulation, in a leaner world: the experiment of the overlay's papers, with tens of thousands
-//! of nodes. [`run_liveness`] watches failure detection in the same world. [`mod@bench`] measures the core itself.
+//! of nodes. [`run_liveness`] watches failure detection in the same world, and
+//! [`run_publisher`] counts what updates of a publisher cost the node that publishes. [`mod@bench`] measures the core itself.
 //!
 //! To see that the invariants bite, break a rule of the replica on purpose ([`ClusterOptions::break_rule`]): the same
 //! scenario, looked at by the same invariants, must then find something.
@@ -37,6 +38,7 @@ mod options;
 mod oracle;
 mod overlay;
 mod picture;
+mod publisher;
 mod queue;
 mod report;
 mod run;
@@ -50,6 +52,7 @@ pub use damson_crdt::Rule;
 pub use liveness::{CrashNotice, LivenessOptions, LivenessReport, LivenessRun, run_liveness};
 pub use options::ClusterOptions;
 pub use overlay::{Detect, OverlayOptions, OverlayReport, OverlayRun, Senders, Trees, run_overlay};
+pub use publisher::{PublisherOptions, PublisherReport, PublisherRun, PublisherSize, run_publisher};
 pub use report::{Progress, Report, Violation};
 pub use run::{run_cluster, run_cluster_dumping};
 pub use swarm::{Sent, SwarmProgress};

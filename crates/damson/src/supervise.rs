@@ -51,9 +51,14 @@ pub(crate) struct Guarded<T> {
 }
 
 /// Says whether it was done.
-type Job<T> = Box<dyn FnOnce(&mut Guarded<T>) -> bool + Send>;
+type Task<T> = Box<dyn FnOnce(&mut Guarded<T>) -> bool + Send>;
 
-/// An instance on its thread. Ends when this is dropped, after the job that runs.
+enum Job<T> {
+    Run(Task<T>),
+    End,
+}
+
+/// An instance on its thread. Ends when this is dropped, after the jobs that wait.
 pub(crate) struct Worker<T> {
     jobs: mpsc::Sender<Job<T>>,
     /// How many there were.
@@ -112,8 +117,14 @@ impl<T: Send + 'static> Worker<T> {
             let _ = done.send(value.ok_or(Failed::Panicked));
             is_done
         };
-        self.jobs.send(Box::new(job)).map_err(|_| Failed::Gone)?;
+        self.jobs.send(Job::Run(Box::new(job))).map_err(|_| Failed::Gone)?;
         result.await.unwrap_or(Err(Failed::Gone))
+    }
+
+    /// Ends it after the jobs that wait, whoever still holds this: the instance is dropped, and no job is taken any more.
+    pub fn end(&self) {
+        // It may have been given up.
+        let _ = self.jobs.send(Job::End);
     }
 
     /// Panics so far, those in making an instance included. After each what the instance held is gone: whoever told it something
@@ -128,11 +139,11 @@ pub(crate) async fn told(flag: &mut watch::Receiver<bool>) {
     let _ = flag.wait_for(|set| *set).await;
 }
 
-/// Runs jobs until there are no more, or panics follow one another.
+/// Runs jobs until there are no more, it is ended, or panics follow one another.
 fn run<T>(patience: Patience, mut guarded: Guarded<T>, queue: &mpsc::Receiver<Job<T>>) {
     // By time and not by what was done in between: of many things that it is told, one may be what it panics at each time.
     let (mut in_a_row, mut last) = (0_u32, Instant::now());
-    while let Ok(job) = queue.recv() {
+    while let Ok(Job::Run(job)) = queue.recv() {
         if job(&mut guarded) {
             continue;
         }
@@ -179,6 +190,20 @@ mod tests {
             assert_eq!(worker.run(|_| -> u8 { panic!("a user's bug") }).await, Err(Failed::Panicked));
         }
         assert_eq!(worker.run(|held| *held).await, Err(Failed::Gone));
+    }
+
+    #[tokio::test]
+    async fn one_that_is_ended_is_dropped_though_somebody_still_holds_it() {
+        let held = Arc::new(());
+        let made = held.clone();
+        let worker = Worker::start("test", IMPATIENT, move || made.clone()).unwrap();
+        assert_eq!(worker.run(|held| Arc::strong_count(held)).await, Ok(3));
+        worker.end();
+        assert_eq!(worker.run(|held| Arc::strong_count(held)).await, Err(Failed::Gone));
+        worker.end();
+        while Arc::strong_count(&held) > 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     #[tokio::test]

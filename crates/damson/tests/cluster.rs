@@ -87,6 +87,13 @@ async fn a_clean_stop_keeps_data_and_life_and_a_crash_keeps_data() {
     let counter = node.scope("app").unwrap().counter("n");
     assert_eq!(counter.add(1).await.unwrap(), 9);
     assert_eq!(counter.shares().len(), 2);
+    // It was alone so far: what is there came from its disk. Others that join get it.
+    let b = quick("b").join(node.address()).start().await.unwrap();
+    let c = quick("c").join(node.address()).start().await.unwrap();
+    for other in [&b, &c] {
+        eventually("they have it", || other.digest() == node.digest()).await;
+        assert_eq!(other.scope("app").unwrap().counter("n").shares(), counter.shares());
+    }
 }
 
 /// The disk's thread of the node before may still hold the directory for a moment.

@@ -1,5 +1,6 @@
 //! The other two transports: in memory, with links that are cut, and "bring your own".
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use damson::identity::Identity;
@@ -56,31 +57,40 @@ async fn what_is_removed_on_one_side_of_a_cut_stays_removed_and_what_is_added_on
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_application_that_moves_the_bytes_itself_gets_a_cluster() {
-    let (a_id, b_id) = (Identity::generate(), Identity::generate());
-    let (a_peer, b_peer) = (a_id.node_id(), b_id.node_id());
-    let (a_transport, a_handle) = ByoTransport::new("a", LinkLimits::default()).unwrap();
-    let (b_transport, b_handle) = ByoTransport::new("b", LinkLimits::default()).unwrap();
-    let a = quick("a").identity(a_id).transport(a_transport).start().await.unwrap();
-    let b = quick("b").identity(b_id).transport(b_transport).join("a").start().await.unwrap();
-    tokio::spawn(connect(a_handle, b_handle, a_peer, b_peer));
-    a.scope("app").unwrap().counter("n").add(4).await.unwrap();
-    b.scope("app").unwrap().counter("n").add(5).await.unwrap();
-    for node in [&a, &b] {
-        eventually("both count", || node.scope("app").unwrap().counter("n").get() == 9).await;
+    let start = async |name: &'static str, join: Option<&str>| {
+        let identity = Identity::generate();
+        let peer = identity.node_id();
+        let (transport, handle) = ByoTransport::new(name, LinkLimits::default()).unwrap();
+        let builder = quick(name).identity(identity).transport(transport);
+        (join.into_iter().fold(builder, NodeBuilder::join).start().await.unwrap(), handle, peer)
+    };
+    let (a, a_handle, a_peer) = start("a", None).await;
+    let (b, b_handle, b_peer) = start("b", Some("a")).await;
+    let (c, c_handle, c_peer) = start("c", Some("a")).await;
+    let a_handle = Arc::new(a_handle);
+    tokio::spawn(connect((a_handle.clone(), a_peer), ("b", b_handle, b_peer)));
+    tokio::spawn(connect((a_handle, a_peer), ("c", c_handle, c_peer)));
+    for (node, n) in [(&a, 4), (&b, 5), (&c, 6)] {
+        node.scope("app").unwrap().counter("n").add(n).await.unwrap();
+    }
+    for node in [&a, &b, &c] {
+        eventually("all count", || node.scope("app").unwrap().counter("n").get() == 15).await;
     }
 }
 
-/// The application's network: it answers b's dials by handing both nodes the ends of a link.
-async fn connect(a: ByoHandle, mut b: ByoHandle, a_peer: [u8; 16], b_peer: [u8; 16]) {
-    while let Some(dial) = b.next_dial().await {
-        let at_b = std::sync::Arc::new(dial.connected(a_peer));
-        let at_a = std::sync::Arc::new(a.connected(b_peer, "b"));
-        tokio::spawn(pump(at_a.clone(), at_b.clone()));
-        tokio::spawn(pump(at_b, at_a));
+/// The application's network, which reaches nobody but a: it answers dials there by handing both nodes the ends of a link.
+async fn connect(a: (Arc<ByoHandle>, [u8; 16]), from: (&str, ByoHandle, [u8; 16])) {
+    let ((a, a_peer), (name, mut dials, peer)) = (a, from);
+    while let Some(dial) = dials.next_dial().await {
+        if dial.address() == "a" {
+            let (here, there) = (Arc::new(dial.connected(a_peer)), Arc::new(a.connected(peer, name)));
+            tokio::spawn(pump(there.clone(), here.clone()));
+            tokio::spawn(pump(here, there));
+        }
     }
 }
 
-async fn pump(from: std::sync::Arc<ByoLink>, to: std::sync::Arc<ByoLink>) {
+async fn pump(from: Arc<ByoLink>, to: Arc<ByoLink>) {
     while let Some(frame) = from.next_to_send().await {
         while to.receive(frame.clone()).is_err() {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -25,5 +25,5 @@ pub use traffic::Sent;
 pub(crate) use names::{id_of, number_of};
 pub(crate) use network::Network;
 pub(crate) use progress::{JOIN_US, Teller};
-pub(crate) use traffic::{Traffic, VECTOR};
+pub(crate) use traffic::{Traffic, VECTOR, kind_name};
 pub(crate) use world::{NEVER, Witness, World};

@@ -91,6 +91,11 @@ impl Traffic {
     }
 }
 
+/// The name of a frame's message.
+pub(crate) fn kind_name(frame: &[u8]) -> &'static str {
+    KINDS[kind_of(frame)]
+}
+
 /// The number of a frame's message: the second byte, behind the head of an array of two.
 fn kind_of(frame: &[u8]) -> usize {
     frame.get(1).map_or(OTHER, |number| usize::from(*number).min(OTHER))

@@ -21,6 +21,9 @@ pub(crate) trait Witness {
     /// A frame has come to a living node.
     fn frame(&mut self, _frame: &[u8]) {}
 
+    /// A node sends a frame, whether or not it arrives.
+    fn sent(&mut self, _at: u32, _frame: &[u8], _now: Time) {}
+
     /// A node tells something.
     fn told(&mut self, at: u32, event: &Told, now: Time);
 }
@@ -364,7 +367,10 @@ impl<W: Witness> World<W> {
 
     fn carry_out(&mut self, at: u32, effect: Effect) {
         match effect {
-            Effect::Send { link, frame, .. } => self.send(link, frame),
+            Effect::Send { link, frame, .. } => {
+                self.witness.sent(at, &frame, self.now);
+                self.send(link, frame);
+            }
             Effect::Dial { address } => self.dial(at, &address),
             Effect::Close { link } => self.close(link),
             Effect::AwaitDisk { ticket } => self.queue.push(self.now, Event::Persisted { at, ticket }),

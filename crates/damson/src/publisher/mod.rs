@@ -83,7 +83,8 @@ pub trait Publisher: Send + Sized + 'static {
         notices: &mut Notices<'_, Self>,
     );
 
-    /// The view is used no more.
+    /// The view is used no more: the publisher has ended, or has panicked and gets another. Called once for each view that was made;
+    /// who has asked for the view before may still hold it.
     fn stop_global_view(&self, view: &Self::GlobalView) {
         let _ = view;
     }

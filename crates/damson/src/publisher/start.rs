@@ -167,18 +167,22 @@ impl Follower {
             Following::open(driver.clone(), self.scope.name().clone(), Followed::Keys(Key::new()));
         let mut presence = Presence::new(&driver);
         let mut stopping = driver.stopping();
-        loop {
+        let node_stops = loop {
             let noted = tokio::select! {
-                () = told(&mut stop) => break,
-                () = told(&mut stopping) => return,
+                () = told(&mut stop) => break false,
+                () = told(&mut stopping) => break true,
                 Ok(()) = self.panics.changed() => Some(Noted::All),
                 noted = following.next(RECORDS_MAX) => noted,
                 _ = presence.moved() => Some(Noted::All),
             };
-            let (Some(noted), Some(inner)) = (noted, inner.upgrade()) else { break };
+            let (Some(noted), Some(inner)) = (noted, inner.upgrade()) else { break false };
             inner.catch_up(noted).await;
+        };
+        // Whoever still has it: nothing is shown any more.
+        if let Some(inner) = inner.upgrade() {
+            inner.worker.end();
         }
-        if !self.alone {
+        if !node_stops && !self.alone {
             self.withdraw().await;
         }
     }

@@ -1,6 +1,7 @@
 //! What is on the publisher's thread: the implementation, and what the view shows of whom.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -151,6 +152,7 @@ impl<P: Publisher> State<P> {
 
 impl<P: Publisher> Drop for State<P> {
     fn drop(&mut self) {
-        self.publisher.stop_global_view(&self.view);
+        // A panic may have led here, also in making the state: a second one that got out would end the process.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.publisher.stop_global_view(&self.view)));
     }
 }

@@ -31,13 +31,21 @@ pub struct Subscribed<P: Publisher> {
 /// Tells subscribers.
 pub struct Notices<'a, P: Publisher>(&'a mut BySubscription<P>);
 
-/// All subscriptions. While the implementation tells they are with it, so that nobody else waits for it.
-pub(super) struct Subscriptions<P: Publisher>(Mutex<BySubscription<P>>);
+/// All subscriptions.
+pub(super) struct Subscriptions<P: Publisher>(Mutex<Kept<P>>);
+
+struct Kept<P: Publisher> {
+    all: BySubscription<P>,
+    /// While the implementation tells they are with it, so that nobody else waits for it.
+    are_lent: bool,
+    /// One was dropped meanwhile.
+    any_dropped: bool,
+}
 
 /// Those that are with the implementation, until it has told, or has panicked.
 struct Lent<'a, P: Publisher> {
     all: BySubscription<P>,
-    to: &'a Subscriptions<P>,
+    from: &'a Subscriptions<P>,
 }
 
 type BySubscription<P> = BTreeMap<<P as Publisher>::Subscription, Vec<Weak<Queue<<P as Publisher>::Notice>>>>;
@@ -54,8 +62,24 @@ struct Waiting<N> {
 
 impl<P: Publisher> Default for Subscriptions<P> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Kept { all: BTreeMap::new(), are_lent: false, any_dropped: false }))
     }
+}
+
+impl<P: Publisher> Kept<P> {
+    /// Forgets those of a subscription that were dropped.
+    fn sweep(&mut self, subscription: &P::Subscription) {
+        let Some(queues) = self.all.get_mut(subscription) else { return };
+        if !sweep(queues) {
+            self.all.remove(subscription);
+        }
+    }
+}
+
+/// Takes out those that were dropped. Are there others?
+fn sweep<N>(queues: &mut Vec<Weak<Queue<N>>>) -> bool {
+    queues.retain(|queue| queue.strong_count() > 0);
+    !queues.is_empty()
 }
 
 impl<N> Queue<N> {
@@ -93,37 +117,44 @@ impl<P: Publisher> Subscriptions<P> {
     pub fn add(&self, subscription: &P::Subscription) -> Arc<Queue<P::Notice>> {
         let waiting = Mutex::new(Waiting { notices: VecDeque::new(), again: true });
         let queue = Arc::new(Queue { waiting, changed: Notify::new() });
-        let mut all = self.0.lock();
-        let queues = all.entry(subscription.clone()).or_default();
-        queues.retain(|queue| queue.strong_count() > 0);
-        queues.push(Arc::downgrade(&queue));
+        let mut kept = self.0.lock();
+        kept.all.entry(subscription.clone()).or_default().push(Arc::downgrade(&queue));
         queue
     }
 
     /// Lets notices be told.
     pub fn tell(&self, tell: impl FnOnce(&mut Notices<'_, P>)) {
-        let mut lent = Lent { all: std::mem::take(&mut *self.0.lock()), to: self };
+        let mut kept = self.0.lock();
+        kept.are_lent = true;
+        let mut lent = Lent { all: std::mem::take(&mut kept.all), from: self };
+        drop(kept);
         tell(&mut Notices(&mut lent.all));
     }
 
     /// Everybody is to be told the result again.
     pub fn begin_again(&self) {
-        self.0.lock().values().flatten().filter_map(Weak::upgrade).for_each(|queue| queue.begin_again());
+        self.0.lock().all.values().flatten().filter_map(Weak::upgrade).for_each(|queue| queue.begin_again());
     }
 
-    fn sweep(&self, subscription: &P::Subscription) {
-        let mut all = self.0.lock();
-        let Some(queues) = all.get_mut(subscription) else { return };
-        queues.retain(|queue| queue.strong_count() > 0);
-        if queues.is_empty() {
-            all.remove(subscription);
+    /// One was dropped.
+    fn dropped(&self, subscription: &P::Subscription) {
+        let mut kept = self.0.lock();
+        if kept.are_lent {
+            kept.any_dropped = true;
+        } else {
+            kept.sweep(subscription);
         }
     }
 }
 
 impl<P: Publisher> Drop for Lent<'_, P> {
     fn drop(&mut self) {
-        *self.to.0.lock() = std::mem::take(&mut self.all);
+        let mut kept = self.from.0.lock();
+        kept.all = std::mem::take(&mut self.all);
+        kept.are_lent = false;
+        if std::mem::take(&mut kept.any_dropped) {
+            kept.all.retain(|_, queues| sweep(queues));
+        }
     }
 }
 
@@ -169,6 +200,6 @@ impl<P: Publisher> Drop for Subscribed<P> {
             waiting: Mutex::new(Waiting { notices: VecDeque::new(), again: false }),
             changed: Notify::new(),
         });
-        self.inner.subscriptions.sweep(&self.subscription);
+        self.inner.subscriptions.dropped(&self.subscription);
     }
 }

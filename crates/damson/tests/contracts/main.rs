@@ -4,8 +4,10 @@
 mod broadcast;
 mod broadcasters;
 mod cluster;
+mod costs;
 mod counters;
 mod datagrams;
+mod endings;
 mod examples;
 mod exchanges;
 mod faults;
@@ -13,6 +15,7 @@ mod given;
 mod gossip;
 mod groups;
 mod handles;
+mod numbers;
 mod publishers;
 mod replicas;
 mod stage;

@@ -36,15 +36,36 @@ pub async fn three(set_up: impl Fn(NodeBuilder) -> NodeBuilder) -> [Node; 3] {
 
 /// Three nodes in a network that can be cut.
 pub async fn three_in(network: &MemoryNetwork, set_up: impl Fn(NodeBuilder) -> NodeBuilder) -> [Node; 3] {
-    let start = async |name: &str, join: Option<&str>| {
-        let identity = Identity::generate();
-        let transport = network.transport(name, identity.node_id());
-        let builder = set_up(quick(name)).identity(identity).transport(transport);
-        join.into_iter().fold(builder, NodeBuilder::join).start().await.unwrap()
-    };
-    let nodes = [start("a", None).await, start("b", Some("a")).await, start("c", Some("a")).await];
+    let nodes = all_in(network, &["a", "b", "c"], set_up).await;
+    nodes.try_into().ok().expect("there are three")
+}
+
+/// So many nodes, all linked to all.
+pub async fn all_in(
+    network: &MemoryNetwork,
+    names: &[&str],
+    set_up: impl Fn(NodeBuilder) -> NodeBuilder,
+) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for name in names {
+        let join = (!nodes.is_empty()).then_some(names[0]);
+        nodes.push(one_in(network, name, Identity::generate(), &set_up, join).await);
+    }
     linked(&nodes).await;
     nodes
+}
+
+/// One node there.
+pub async fn one_in(
+    network: &MemoryNetwork,
+    name: &str,
+    identity: Identity,
+    set_up: impl Fn(NodeBuilder) -> NodeBuilder,
+    join: Option<&str>,
+) -> Node {
+    let transport = network.transport(name, identity.node_id());
+    let builder = set_up(quick(name)).identity(identity).transport(transport);
+    join.into_iter().fold(builder, NodeBuilder::join).start().await.unwrap()
 }
 
 /// Waits until all are linked to all, and may serve.

@@ -74,6 +74,11 @@ impl Wires {
         *self.rule.lock().unwrap() = Box::new(rule);
     }
 
+    /// Links that were ever made.
+    pub fn links_made(&self) -> usize {
+        self.ends.lock().unwrap().len() / 2
+    }
+
     /// Gives a node a frame as if another had sent it, over all links that ever were between them.
     pub fn inject(&self, from: &str, to: &str, frame: &Bytes) {
         let ends = self.ends.lock().unwrap();

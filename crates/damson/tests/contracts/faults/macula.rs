@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use damson::gossip::Typed;
 use damson::transport::MemoryNetwork;
-use damson::{Node, Slot, StartError};
+use damson::{BroadcastConfig, Node, Slot, StartError};
 
 use crate::stage::{agree, eventually, linked, quick, three, three_in};
 use crate::wires::Wires;
@@ -52,14 +52,15 @@ async fn a_restart_with_the_same_id_loses_no_newer_write() {
     let (dir, key) = (root.path().join("a"), root.path().join("a/node.key"));
     let b = quick("b").start().await.unwrap();
     let c = quick("c").join(b.address()).start().await.unwrap();
-    let start = async || loop {
-        match quick("a").data_dir(&dir).join(b.address()).start().await {
+    let start = async |join: Option<String>| loop {
+        let builder = join.iter().cloned().fold(quick("a").data_dir(&dir), damson::NodeBuilder::join);
+        match builder.start().await {
             Ok(node) => break node,
             Err(StartError::Store(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
             Err(error) => panic!("{error}"),
         }
     };
-    let a = start().await;
+    let a = start(Some(b.address())).await;
     let id = a.id();
     linked(&[a.clone(), b.clone(), c.clone()]).await;
     for n in 0..20 {
@@ -74,10 +75,12 @@ async fn a_restart_with_the_same_id_loses_no_newer_write() {
     std::fs::remove_dir_all(&dir).unwrap();
     std::fs::create_dir(&dir).unwrap();
     std::fs::write(&key, identity).unwrap();
-    let a = start().await;
+    let a = start(None).await;
     assert_eq!(a.id(), id);
     a.ready().await;
+    // Before it has heard from anybody.
     a.gossip("app").unwrap().put("k", text("after")).await.unwrap();
+    a.add_peer(b.address()).unwrap();
     let nodes = [a, b, c];
     linked(&nodes).await;
     agree(&nodes).await;
@@ -112,7 +115,9 @@ async fn a_tie_of_two_writers_ends_the_same_on_every_node() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_states_are_repaired_by_anti_entropy() {
     let network = MemoryNetwork::new();
-    let nodes = three_in(&network, |builder| builder).await;
+    // The broadcast remembers one payload only: of what was written before it nothing can be asked for.
+    let forgetful = BroadcastConfig { log_max: 1, ..BroadcastConfig::default() };
+    let nodes = three_in(&network, |builder| builder.broadcast(forgetful.clone())).await;
     let stores = nodes.each_ref().map(|node| node.gossip("app").unwrap());
     network.partition(&[&["a"], &["b"], &["c"]]);
     eventually("all are alone", || nodes.iter().all(|node| node.status().links == 0)).await;
@@ -161,7 +166,7 @@ async fn a_malformed_message_costs_nothing_but_itself() {
     let stores = nodes.each_ref().map(|node| node.gossip("app").unwrap());
     stores[0].put("k", Typed::GCounter(1)).await.unwrap();
     agree(&nodes).await;
-    let before = nodes[1].counters().node;
+    let (before, links) = (nodes[1].counters().node, wires.links_made());
     let mut junk: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte; usize::from(byte) + 1]).collect();
     // Messages by their numbers, with fields that promise more than comes.
     junk.extend(
@@ -181,9 +186,13 @@ async fn a_malformed_message_costs_nothing_but_itself() {
         store.put(format!("after {at}"), Typed::GCounter(1)).await.unwrap();
     }
     agree(&nodes).await;
+    let rounds = || nodes.iter().map(|node| node.counters().sync.rounds).min().unwrap();
+    let begun = rounds();
+    eventually("a link that was closed is missed by then", || rounds() >= begun + 5).await;
     for (node, store) in nodes.iter().zip(&stores) {
         assert_eq!((store.get_all().len(), node.status().links), (4, 2), "state and links stay");
     }
+    assert_eq!(wires.links_made(), links, "the same links");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

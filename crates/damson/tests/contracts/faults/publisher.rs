@@ -38,14 +38,19 @@ async fn a_peer_that_reads_nothing_stalls_nobody_else() {
     maps[0].put("first", &"v".into()).await.unwrap();
     agree(&nodes).await;
     wires.rule(|_, to, _| if to == "c" { Fate::Waits } else { Fate::Arrives });
-    for n in 0..1_000 {
-        maps[n % 2].put(n.to_string(), &"v".into()).await.unwrap();
-    }
-    for map in &maps[..2] {
-        eventually("those who read have everything", || map.len() == 1_001).await;
+    let large = "v".repeat(1_024);
+    for hundred in 1..=10 {
+        for n in 0..100 {
+            maps[n % 2].put(format!("{hundred} {n}"), &large).await.unwrap();
+        }
+        // So that what is for the other waits for it, a megabyte in the end.
+        for map in &maps[..2] {
+            eventually("those who read have everything", || map.len() == 100 * hundred + 1).await;
+        }
     }
     assert_eq!(maps[2].len(), 1);
-    assert_eq!(nodes[0].counters().writes_held, 0, "and no write has waited");
+    let held = nodes.each_ref().map(|node| node.counters().writes_held);
+    assert_eq!(held, [0; 3], "and no write has waited");
     wires.rule(|_, _, _| Fate::Arrives);
     eventually("and so has the other when it reads again", || maps[2].len() == 1_001).await;
     agree(&nodes).await;

@@ -48,6 +48,7 @@ async fn a_hundred_thousand_increments_in_batches_are_few_frames_and_exact() {
     for node in &nodes {
         eventually("all are counted", || node.scope("app").unwrap().counter("n").get() == 100_000).await;
         assert_eq!(app(node).live_dots, 1);
+        assert!(app(node).counters.applied <= 2, "as few as were written: {:?}", app(node).counters);
     }
     assert!(sent() - before <= 2 * 2 + 8, "{} frames", sent() - before);
 }
