@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use damson::{Node, NodeBuilder, Readiness, StartError, Sync};
 
+use crate::stage::eventually;
+
 fn member(name: &str, dir: &Path) -> NodeBuilder {
     Node::builder(name).sync(Sync::Always).data_dir(dir)
 }
@@ -15,16 +17,6 @@ async fn put(node: &Node, key: &str) {
 
 fn has(node: &Node, key: &str) -> bool {
     node.scope("app").unwrap().register::<String>(key.to_string()).get().unwrap().is_some()
-}
-
-async fn eventually(what: &str, mut look: impl FnMut() -> bool) {
-    for _ in 0..1_500 {
-        if look() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not within 15 s: {what}");
 }
 
 /// A directory is released a moment after its node has stopped.

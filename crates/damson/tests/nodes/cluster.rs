@@ -4,16 +4,7 @@ use std::time::Duration;
 
 use damson::{Change, Json, Node, NodeBuilder, Readiness, Slot, SyncConfig, WriteError};
 
-/// Fails when something does not become true in ten seconds.
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..1_000 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not within ten seconds: {what}");
-}
+use crate::stage::eventually;
 
 fn quick(name: &str) -> NodeBuilder {
     Node::builder(name).anti_entropy(SyncConfig { interval_ms: 200, ..SyncConfig::default() })

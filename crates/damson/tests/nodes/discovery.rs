@@ -8,15 +8,7 @@ use damson::identity::Identity;
 use damson::transport::MemoryNetwork;
 use damson::{DialConfig, DiscoveryConfig, Node, StartError, SyncConfig};
 
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..3_000 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not within thirty seconds: {what}");
-}
+use crate::stage::eventually;
 
 /// A node that joins through what it finds in a file.
 async fn start(network: &MemoryNetwork, name: &str, file: &Path) -> Node {

@@ -7,15 +7,7 @@ use damson::identity::Identity;
 use damson::transport::{ByoHandle, ByoLink, ByoTransport, LinkLimits, MemoryNetwork};
 use damson::{DialConfig, Node, NodeBuilder, SyncConfig};
 
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..1_000 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not within ten seconds: {what}");
-}
+use crate::stage::eventually;
 
 fn quick(name: &str) -> NodeBuilder {
     Node::builder(name)

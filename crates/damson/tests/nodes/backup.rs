@@ -11,6 +11,8 @@ use damson::backup::{
 use damson::{Digest, Node, Sync, SyncConfig};
 use tempfile::TempDir;
 
+use crate::stage::copy;
+
 const QUICK: Duration = Duration::from_millis(20);
 
 async fn start(dir: &Path, name: &str, joins: &[&Node]) -> Node {
@@ -381,13 +383,4 @@ async fn verifying_finds_a_changed_byte_in_a_data_directory_and_says_where() {
     let verified = verify_data_dir(&dir).unwrap();
     let damage = verified.damage.expect("it is found");
     assert!(damage.contains("the row of table Cells with key"), "{damage}");
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() { copy(&from, &to) } else { _ = fs::copy(&from, &to).unwrap() }
-    }
 }

@@ -4,18 +4,10 @@ use std::time::Duration;
 
 use damson::{Ack, Node, NodeBuilder, ReadError, Slot, Sync, Token, Waited, WriteError};
 
+use crate::stage::eventually;
+
 const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(10);
-
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..1_000 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not within ten seconds: {what}");
-}
 
 async fn cluster(builders: Vec<NodeBuilder>) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::new();

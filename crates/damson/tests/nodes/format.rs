@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use damson::backup::verify_data_dir;
 use damson::{Node, Slot};
 
+use crate::stage::copy;
+
 const DIGEST: &str = "dbe5239cac574d529c95e8c0b8f7497c";
 
 /// A copy to work on. The version control keeps neither empty folders nor permissions.
@@ -25,15 +27,6 @@ fn copied(root: &Path) -> PathBuf {
         fs::set_permissions(to.join("node.key"), fs::Permissions::from_mode(0o600)).unwrap();
     }
     to
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() { copy(&from, &to) } else { _ = fs::copy(&from, &to).unwrap() }
-    }
 }
 
 #[tokio::test]
