@@ -12,6 +12,7 @@ mod given;
 mod gossip;
 mod groups;
 mod handles;
+mod keys;
 mod publishers;
 mod replicas;
 mod stage;
