@@ -7,6 +7,7 @@ mod daemon;
 mod discovery;
 #[cfg(feature = "object-storage")]
 mod fake_s3;
+mod keys;
 mod lives;
 #[cfg(feature = "object-storage")]
 mod object_storage;
