@@ -53,6 +53,12 @@ pub enum Command {
     Restore(Restore),
     /// Check that a data directory, or a backup, is sound.
     Verify(Verify),
+    /// Give the node of a data directory a new key, and so a new id. It must not run.
+    ///
+    /// The data stay, and nothing is counted twice: it joins as a new member that has everything. The old key is not kept. The
+    /// old id has left, or is dead; remove it with `damson members forget` once the new one is a member. Lists of allowed
+    /// nodes, and files of --trust-on-first-use of other nodes, have to be told.
+    RotateKey(RotateKey),
     /// Simulate a cluster: the real node, a virtual clock, network and disk.
     Sim {
         #[command(subcommand)]
@@ -131,6 +137,10 @@ pub struct Serve {
     /// A file with the cluster secret, 64 hexadecimal digits. Several files rotate: all are valid, the first proves.
     #[arg(long, value_name = "FILE")]
     pub cluster_secret_file: Vec<PathBuf>,
+    /// For laboratories: a file, made when it is not there, with who answered first at which address; another node there is
+    /// refused until the line is removed. Enough to listen for other machines, but anybody can join at a new address.
+    #[arg(long, value_name = "FILE")]
+    pub trust_on_first_use: Option<PathBuf>,
     /// When a write is acknowledged: always (on disk), interval (written, on disk within a second), never (memory)
     /// [default: interval].
     #[arg(long, value_name = "WHEN")]
@@ -210,6 +220,16 @@ pub enum MembersCommand {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8500")]
         http: String,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct RotateKey {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -11,6 +11,7 @@ mod progress;
 mod query;
 mod report;
 mod restore;
+mod rotate_key;
 mod secret;
 mod serve;
 mod sim;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::restore(&args),
         Command::Verify(args) => restore::verify(&args),
+        Command::RotateKey(args) => rotate_key::run(&args),
         Command::Sim { command: SimCommand::Cluster(cluster) } => sim::cluster(&cluster),
         Command::Sim { command: SimCommand::Overlay(overlay) } => sim::overlay(&overlay),
         Command::Sim { command: SimCommand::Liveness(liveness) } => sim::liveness(&liveness),

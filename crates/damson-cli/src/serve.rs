@@ -39,6 +39,7 @@ struct Settings {
     zone: Option<String>,
     #[serde(default)]
     cluster_secret_file: Vec<PathBuf>,
+    trust_on_first_use: Option<PathBuf>,
     sync: Option<String>,
     sync_interval_ms: Option<u64>,
     #[serde(default)]
@@ -69,7 +70,7 @@ struct Storage {
 const SYNC_INTERVAL_MS_MAX: u64 = 60_000;
 
 /// The names in the file, and behind DAMSON_ in the environment.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 20] = [
     "name",
     "data_dir",
     "listen",
@@ -82,6 +83,7 @@ const FIELDS: [&str; 19] = [
     "realm",
     "zone",
     "cluster_secret_file",
+    "trust_on_first_use",
     "sync",
     "sync_interval_ms",
     "scope_sync",
@@ -161,7 +163,9 @@ async fn start(settings: &Settings) -> anyhow::Result<Node> {
     let mut builder = Node::builder(name).data_dir(data_dir).listen(listen).accept_loss(settings.accept_loss);
     builder = durability(builder, settings)?;
     builder = builder.memory(size::limits(settings.memory_max.as_deref(), &settings.scope_memory_max)?);
-    if settings.cluster_secret_file.is_empty() {
+    if let Some(path) = &settings.trust_on_first_use {
+        builder = builder.trust_on_first_use(path);
+    } else if settings.cluster_secret_file.is_empty() {
         tracing::info!("no cluster secret: listening on loopback only, for nodes of this machine");
     }
     if let Some(rate) = &settings.transfer_rate {
@@ -303,6 +307,7 @@ fn over(args: Serve, base: Settings) -> Settings {
         realm: args.realm.or(base.realm),
         zone: args.zone.or(base.zone),
         cluster_secret_file: list(args.cluster_secret_file, base.cluster_secret_file),
+        trust_on_first_use: args.trust_on_first_use.or(base.trust_on_first_use),
         sync: args.sync.or(base.sync),
         sync_interval_ms: args.sync_interval_ms.or(base.sync_interval_ms),
         scope_sync: list(args.scope_sync, base.scope_sync),

@@ -21,7 +21,7 @@ use crate::driver::{Disk, Driver, Room, Sync};
 use crate::error::StartError;
 use crate::given::GivenPeers;
 use crate::gossip::GossipConfig;
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
 use crate::node::Node;
 use crate::opening::{self, Kept, OnDamage, Opened, Recovery};
 use crate::sizes;
@@ -29,6 +29,7 @@ use crate::transport::{
     Admission, Broadcaster, BroadcasterTransport, ClusterSecret, TcpConfig, TcpTransport, Transport,
     TransportCounters,
 };
+use crate::trust::Trust;
 
 /// How long a write waits for room, unless it is said otherwise.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
@@ -50,6 +51,7 @@ pub struct NodeBuilder {
     broadcaster: Option<Arc<dyn Broadcaster>>,
     counters: Option<Arc<TransportCounters>>,
     admission: Admission,
+    trust: Option<PathBuf>,
     discovery: Discovery,
     sync: Sync,
     sync_of: BTreeMap<ScopeName, Sync>,
@@ -73,6 +75,7 @@ impl NodeBuilder {
             broadcaster: None,
             counters: None,
             admission: Admission::default(),
+            trust: None,
             discovery: Discovery::default(),
             sync: Sync::default(),
             sync_of: BTreeMap::new(),
@@ -191,10 +194,22 @@ impl NodeBuilder {
         self
     }
 
-    /// Only these nodes may link.
+    /// Only these nodes may link, in both directions; [`Node::allow_nodes`] changes that while the node runs. With cluster secrets
+    /// both must hold. For the transport over TCP; others decide for themselves whom they link.
     #[must_use]
     pub fn allow_nodes(mut self, ids: impl IntoIterator<Item = NodeId>) -> Self {
         self.admission.allowed = Some(ids.into_iter().map(|id| id.0).collect());
+        self
+    }
+
+    /// For laboratories: trusts whoever answers first at an address that is dialled, and from then on nobody else there, as SSH does
+    /// with `known_hosts`. The file keeps who that was (`ADDRESS NODE-ID`, a line each, at most 4,096; made when it is not there, for
+    /// this node alone); a line that is removed is forgotten at once. A peer that calls is refused when the address that it advertises
+    /// is another node's there, or when it advertises none and the file does not have it. Not protected is the first contact: anybody
+    /// can join at an address that is not in the file yet. With cluster secrets, or a list of nodes, those must hold too.
+    #[must_use]
+    pub fn trust_on_first_use(mut self, path: impl Into<PathBuf>) -> Self {
+        self.trust = Some(path.into());
         self
     }
 
@@ -356,6 +371,7 @@ impl NodeBuilder {
             mut on_recovery,
             broadcaster,
             given,
+            trust,
             ..
         } = self;
         config.discovers = !discovery.is_empty() || broadcaster.is_some();
@@ -368,9 +384,11 @@ impl NodeBuilder {
         let mut opened = opening::open(data_dir, store, on_damage).await?;
         let identity = match (identity, &opened.dir) {
             (Some(identity), _) => identity,
-            (None, Some(dir)) => Identity::load_or_create(dir.path().join("node.key"))?,
+            (None, Some(dir)) => Identity::load_or_create(identity::key_of(dir.path()))?,
             (None, None) => Identity::generate(),
         };
+        let trust = trust.map(|path| Trust::open(path, NodeId(identity.node_id()))).transpose()?;
+        let mut over_tcp = None;
         let (transport, counters, lookups) = match (transport, broadcaster) {
             (Some(transport), _) => (transport, counters, Arc::default()),
             (None, Some(broadcaster)) => {
@@ -383,9 +401,10 @@ impl NodeBuilder {
             }
             (None, None) => {
                 let tcp = TcpConfig { listen, admission, ..TcpConfig::default() };
-                let tcp = TcpTransport::bind(tcp, &identity).await?;
+                let tcp = Arc::new(TcpTransport::bind(tcp, &identity).await?);
                 let (counters, lookups) = (tcp.counters(), tcp.lookups());
-                (Arc::new(tcp) as Arc<dyn Transport>, Some(counters), lookups)
+                over_tcp = Some(tcp.clone());
+                (tcp as Arc<dyn Transport>, Some(counters), lookups)
             }
         };
         if config.address.is_empty() {
@@ -407,8 +426,8 @@ impl NodeBuilder {
         let disk = Disk::start(store, sync_interval, sync_of);
         let disk = disk.expect("the operating system gives a thread at the start");
         let (continued, room) = (started.continued, Room::new(write_patience));
-        let driver = Driver::start(started.node, started.effects, clock, disk, transport, room);
-        let node = Node::new(driver, dir, durable, counters, continued, discovery.any_form);
+        let driver = Driver::start(started.node, started.effects, clock, disk, transport, room, trust);
+        let node = Node::new(driver, dir, durable, counters, over_tcp, continued, discovery.any_form);
         discovery.start(node.driver(), &lookups);
         Ok(node)
     }
@@ -429,7 +448,13 @@ impl NodeBuilder {
         let open = self.admission.secrets.is_empty() && self.admission.allowed.is_none();
         let ours = self.transport.is_none() && self.broadcaster.is_none();
         if ours && open && !is_loopback(&self.listen) {
-            return Err(StartError::Unsecured { address: self.listen.clone() });
+            if self.trust.is_none() {
+                return Err(StartError::Unsecured { address: self.listen.clone() });
+            }
+            tracing::warn!(
+                address = self.listen,
+                "trust on first use alone: the first contact is not protected, and anybody can join at an address that is not                  in the file yet; that is for laboratories, elsewhere configure a cluster secret"
+            );
         }
         Ok(())
     }
@@ -479,6 +504,11 @@ mod tests {
         for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:7", "example.org:1", "localhost.evil.org:1"] {
             assert!(!is_loopback(open), "{open}");
         }
+    }
+
+    #[test]
+    fn trust_on_first_use_is_enough_to_listen_for_other_machines() {
+        NodeBuilder::new("a").listen("0.0.0.0:0").trust_on_first_use("trusted").check().unwrap();
     }
 
     #[tokio::test]

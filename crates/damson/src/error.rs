@@ -8,6 +8,7 @@ use crate::given::GivenPeersError;
 use crate::gossip::GossipConfigError;
 use crate::identity::IdentityError;
 use crate::transport::TransportError;
+use crate::trust::TrustError;
 
 /// A node that could not be started. Nothing runs, nothing was written but what the variant says.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,9 @@ pub enum StartError {
     /// The listening address: taken, or not ours.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// The file of those who were trusted on first use.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// Others could join without proving anything.
     #[error(
         "{address} is reachable from other machines, and nothing says who may join: configure a cluster secret, \

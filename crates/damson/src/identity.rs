@@ -4,6 +4,8 @@
 //! hold the key behind it. The key lives in one file of the data directory; a lost file is a new node, a copied file
 //! is two nodes with one id (which peers refuse).
 
+mod rotation;
+
 use std::{
     fmt::{self, Write as _},
     fs::{self, File, OpenOptions},
@@ -13,6 +15,9 @@ use std::{
 
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ED25519, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+pub(crate) use rotation::key_of;
+pub use rotation::{Rotated, RotationError, rotate_data_dir};
 
 /// A key file is about 170 bytes; anything longer than this is something else and is not read to its end.
 const KEY_FILE_BYTES_MAX: u64 = 4096;
@@ -44,12 +49,19 @@ impl Identity {
     /// silently turn this node into another one.
     pub fn load_or_create(path: impl AsRef<Path>) -> Result<Identity, IdentityError> {
         let path = path.as_ref();
+        match Identity::load(path)? {
+            Some(identity) => Ok(identity),
+            None => Identity::create(path),
+        }
+    }
+
+    /// The identity in `path`, if there is such a file.
+    fn load(path: &Path) -> Result<Option<Identity>, IdentityError> {
+        let damaged = || IdentityError::Damaged { path: path.into() };
         match read_key_file(path) {
-            Ok(text) => Identity::parse(&text).ok_or_else(|| IdentityError::Damaged { path: path.into() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Identity::create(path),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(IdentityError::Damaged { path: path.into() })
-            }
+            Ok(text) => Identity::parse(&text).map(Some).ok_or_else(damaged),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged()),
             Err(source) => Err(IdentityError::Read { path: path.into(), source }),
         }
     }
@@ -111,6 +123,12 @@ pub enum IdentityError {
         /// The key file.
         path: PathBuf,
     },
+    /// There is no key that could be replaced.
+    #[error("there is no node key at {}: nothing to rotate, a start makes one", path.display())]
+    Missing {
+        /// The key file.
+        path: PathBuf,
+    },
     /// The file could not be read; it was left as it is.
     #[error("cannot read the node key {}: {source}", path.display())]
     Read {
@@ -150,7 +168,7 @@ fn read_key_file(path: &Path) -> io::Result<String> {
 }
 
 /// Writes `content` under a name of its own, makes it durable, and only then gives it the name `path`.
-fn write_durably(path: &Path, unique: &str, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write_durably(path: &Path, unique: &str, content: &[u8]) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

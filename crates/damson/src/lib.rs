@@ -30,6 +30,7 @@
 //! and [`Scope::watch`] tells what changes. [`transport`] has the ways to reach other nodes, including "bring your own".
 
 mod ack;
+mod admitted;
 pub mod backup;
 pub mod broadcast;
 mod builder;
@@ -59,10 +60,12 @@ mod supervise;
 mod topic;
 pub mod transport;
 mod tree;
+mod trust;
 mod value;
 mod watch;
 
 pub use ack::{Acknowledged, Acknowledging, Issued, ReadError, WriteId};
+pub use admitted::AllowError;
 pub use builder::NodeBuilder;
 pub use casts::{CastError, InboxLimits, NameError};
 pub use damson_core::broadcast::{BroadcastConfig, BroadcastCounters};
@@ -96,5 +99,6 @@ pub use scope::Scope;
 pub use status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
 pub use topic::{Heard, Subscriber, Topic};
 pub use tree::TreeView;
+pub use trust::{Pin, TrustError};
 pub use value::{Json, Value, ValueError};
 pub use watch::{Change, MapChange, MapWatch, Watch};

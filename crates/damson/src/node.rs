@@ -15,7 +15,7 @@ use crate::driver::Driver;
 use crate::error::StopError;
 use crate::scope::Scope;
 use crate::status::{Counters, MemberInfo, Readiness, ScopeInfo, Status};
-use crate::transport::TransportCounters;
+use crate::transport::{TcpTransport, TransportCounters};
 use crate::tree::TreeView;
 
 /// A running node. Cheap to clone; it runs until [`Node::stop`], or until the last clone is dropped, which is no clean
@@ -28,6 +28,8 @@ pub struct Node {
 struct Inner {
     driver: Arc<Driver>,
     transport: Option<Arc<TransportCounters>>,
+    /// Its transport, where that is Damson's own.
+    tcp: Option<Arc<TcpTransport>>,
     continued: bool,
     /// Its transport is the application's own, and so is the form of addresses.
     any_address: bool,
@@ -48,14 +50,19 @@ impl Node {
         dir: Option<DataDir>,
         durable: bool,
         transport: Option<Arc<TransportCounters>>,
+        tcp: Option<Arc<TcpTransport>>,
         continued: bool,
         any_address: bool,
     ) -> Self {
-        Self { inner: Arc::new(Inner { driver, transport, continued, any_address, _dir: dir, durable }) }
+        Self { inner: Arc::new(Inner { driver, transport, tcp, continued, any_address, _dir: dir, durable }) }
     }
 
     pub(crate) fn driver(&self) -> &Arc<Driver> {
         &self.inner.driver
+    }
+
+    pub(crate) fn tcp(&self) -> Option<&Arc<TcpTransport>> {
+        self.inner.tcp.as_ref()
     }
 
     pub(crate) fn is_any_address(&self) -> bool {

@@ -64,7 +64,8 @@ impl Daemon {
         let dir = root.join(name);
         let log = File::options().create(true).append(true).open(root.join(format!("{name}.log"))).unwrap();
         let mut command = damson();
-        command.args(["serve", "--name", name, "--listen", "127.0.0.1:0", "--redis", "127.0.0.1:0"]);
+        let listen: &[&str] = if more.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
+        command.args(["serve", "--name", name, "--redis", "127.0.0.1:0"]).args(listen);
         command.args(["--http", "127.0.0.1:0", "--data-dir"]).arg(&dir).args(more);
         joins.iter().for_each(|join| _ = command.args(["--join", join]));
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");

@@ -8,6 +8,7 @@ mod discovery;
 mod exchanges;
 #[cfg(feature = "object-storage")]
 mod fake_s3;
+mod keys;
 mod lives;
 #[cfg(feature = "object-storage")]
 mod object_storage;

@@ -167,6 +167,11 @@ impl Roster {
         self.forgotten.get(&id).copied()
     }
 
+    /// Was this database forgotten, whoever had it?
+    pub fn was_forgotten(&self, born: u64) -> bool {
+        self.forgotten.values().any(|forgotten| *forgotten == born)
+    }
+
     /// How many members there are.
     pub fn len(&self) -> usize {
         self.members.len()

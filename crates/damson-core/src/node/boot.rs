@@ -2,6 +2,7 @@
 //!
 //! Every start is a new life, but for one after a clean stop: the mark that the stop left names the life, and the digest
 //! of the state that it left, which must be the one that was loaded. The driver consumes the mark before it asks. A start
+//! whose rows were written under another node's id begins a new life too: the node's key was replaced. A start
 //! that finds damage begins empty: what it does not hold it must not claim to know (rule 11). Whoever is alone can have what
 //! is left written anew.
 
@@ -30,6 +31,8 @@ pub struct Boot {
     loader: Loader,
     stored_life: Option<Life>,
     born: Option<Born>,
+    /// Who wrote the rows; absent where an earlier version did.
+    author: Option<NodeId>,
     damage: Option<String>,
     checked: bool,
     rewrites: bool,
@@ -61,6 +64,7 @@ impl Boot {
             loader,
             stored_life: None,
             born: None,
+            author: None,
             damage: None,
             checked: false,
             rewrites: false,
@@ -73,6 +77,8 @@ impl Boot {
             if let Some((life, rest)) = value.split_first_chunk::<8>() {
                 self.stored_life = Some(Life(u64::from_be_bytes(*life)));
                 self.born = Born::decode(rest);
+                let author = rest.get(Born::BYTES..).and_then(|rest| rest.first_chunk());
+                self.author = author.map(|id| NodeId(*id));
             }
         } else if let Err(error) = self.loader.row(table, key, value) {
             self.damaged(error.to_string());
@@ -109,7 +115,7 @@ impl Boot {
     /// Starts the node. `mark` is what the last clean stop left; it must be gone from the disk by now.
     pub fn finish(mut self, mark: Option<&[u8]>, now: Now) -> Started {
         self.damage();
-        let Self { config, id, mut rng, loader, stored_life, born, damage, rewrites, .. } = self;
+        let Self { config, id, mut rng, loader, stored_life, born, author, damage, rewrites, .. } = self;
         let next = Actor::new(id, Life(rng.next_u64()));
         let mut replicas = loader.unchecked();
         let mut left = BTreeMap::new();
@@ -117,7 +123,12 @@ impl Boot {
             left = std::mem::take(&mut replicas);
             left.retain(|name, _| rewrites && !name.is_system());
         }
-        let continued = mark.and_then(|mark| continued_life(mark, &replicas)).filter(|_| damage.is_none());
+        let former = author.filter(|author| *author != id);
+        former
+            .iter()
+            .for_each(|node| replicas.values_mut().for_each(|replica| replica.was_written_by(*node)));
+        let goes_on = former.is_none() && damage.is_none();
+        let continued = mark.and_then(|mark| continued_life(mark, &replicas)).filter(|_| goes_on);
         let kept = if config.rules.holds(Rule::SameLife) { continued } else { continued.or(stored_life) };
         let actor = Actor::new(id, kept.unwrap_or(next.life));
         let begun = Born { number: rng.next_u64(), forgotten: false };
@@ -211,7 +222,8 @@ impl Node {
     }
 
     pub(super) fn store_life(&mut self, fx: &mut Vec<Effect>) {
-        let value = [&self.scopes.actor.life.0.to_be_bytes()[..], &self.born.encode()].concat();
+        let life = self.scopes.actor.life.0.to_be_bytes();
+        let value = [&life[..], &self.born.encode(), &self.id.0].concat();
         let row = Row { table: Table::Meta, key: Bytes::from_static(LIFE_KEY), value: Some(value.into()) };
         self.persist(None, vec![row], fx);
     }

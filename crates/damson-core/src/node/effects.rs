@@ -66,6 +66,11 @@ pub enum Input {
         /// The bytes.
         frame: Bytes,
     },
+    /// The driver does not trust the peer of a link: it is refused before its greeting is looked at.
+    Distrusted {
+        /// The link's number.
+        link: LinkId,
+    },
     /// A dial that we asked for has failed.
     DialFailed {
         /// The address.

@@ -22,7 +22,9 @@ pub(super) struct Born {
 }
 
 impl Born {
-    const BYTES: usize = 8;
+    /// How long it is on disk.
+    pub const BYTES: usize = 9;
+    const NUMBER_BYTES: usize = 8;
 
     pub fn encode(self) -> Vec<u8> {
         [&self.number.to_be_bytes()[..], &[u8::from(self.forgotten)]].concat()
@@ -30,8 +32,8 @@ impl Born {
 
     /// Absent where an earlier version wrote none.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (number, rest) = bytes.split_first_chunk::<{ Self::BYTES }>()?;
-        Some(Self { number: u64::from_be_bytes(*number), forgotten: rest == [1] })
+        let (number, rest) = bytes.split_first_chunk::<{ Self::NUMBER_BYTES }>()?;
+        Some(Self { number: u64::from_be_bytes(*number), forgotten: rest.first() == Some(&1) })
     }
 }
 
@@ -57,9 +59,12 @@ impl Node {
         self.born.forgotten
     }
 
-    /// Was this database of a node forgotten?
+    /// Was this database of a node forgotten? Also when it was another node's then: who is given a new key keeps what it has.
+    /// One that was a member with it before is known to all who agree on an end (`node/ended.rs`), and stays.
     pub(super) fn was_forgotten(&self, id: NodeId, born: Option<u64>) -> bool {
-        born.is_some() && self.roster.forgotten(id) == born
+        let Some(number) = born else { return false };
+        let is_members = self.roster.get(id).is_some_and(|member| member.born == born);
+        self.roster.forgotten(id) == born || (!is_members && self.roster.was_forgotten(number))
     }
 
     /// A link to a forgotten database is over. It is dialled again, and refused.

@@ -168,7 +168,7 @@ impl Node {
         self.open_if_greeted(id, now, fx);
     }
 
-    fn refuse(&mut self, id: LinkId, cause: Refusal, now: Now, fx: &mut Vec<Effect>) {
+    pub(super) fn refuse(&mut self, id: LinkId, cause: Refusal, now: Now, fx: &mut Vec<Effect>) {
         let Some(link) = self.links.get(id) else { return };
         let peer = link.peer;
         if cause == Refusal::Oneself
@@ -186,6 +186,14 @@ impl Node {
     pub(super) fn drop_link(&mut self, id: LinkId, now: Now, fx: &mut Vec<Effect>) {
         fx.push(Effect::Close { link: id });
         self.on_link_down(id, now, fx);
+    }
+
+    /// Ends all links to peers of which something is so, and says how many there were. Whether they may come again is the
+    /// transport's affair.
+    pub fn close_links(&mut self, is_so: impl Fn(NodeId) -> bool, now: Now, fx: &mut Vec<Effect>) -> usize {
+        let links = self.links.with(is_so);
+        links.iter().for_each(|link| self.drop_link(*link, now, fx));
+        links.len()
     }
 
     /// Nothing but greetings has left us: is what a peer knows of our actor all ours?

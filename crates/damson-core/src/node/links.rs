@@ -91,6 +91,11 @@ impl Links {
         self.greeting.keys().filter(done).copied().collect()
     }
 
+    /// All links to peers of which something is so, greeted or not.
+    pub fn with(&self, is_so: impl Fn(NodeId) -> bool) -> Vec<LinkId> {
+        self.all.iter().filter(|(_, link)| is_so(link.peer)).map(|(id, _)| *id).collect()
+    }
+
     /// The peers with an open link, in the order of their ids.
     pub fn peers(&self) -> impl Iterator<Item = NodeId> {
         self.open.keys().copied()

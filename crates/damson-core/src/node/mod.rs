@@ -48,7 +48,7 @@ use crate::replica::{Replica, Tx, WriteError};
 use crate::scope::ScopeName;
 use crate::sync::{Sync, SyncCounters, SyncEffect};
 use crate::time::{Now, Time};
-use crate::wire::{Contact, Message};
+use crate::wire::{Contact, Message, Refusal};
 
 pub use ack::{Ack, AckConfig, AckCounters, Token, TokenError, WaitError, Waited};
 pub use boot::{Boot, Started};
@@ -235,6 +235,7 @@ impl Node {
             Input::LinkUp { link, peer, dialed } => self.on_link_up(link, peer, dialed, now, fx),
             Input::LinkDown { link } => self.on_link_down(link, now, fx),
             Input::Frame { link, frame } => self.on_frame(link, &frame, now, fx),
+            Input::Distrusted { link } => self.refuse(link, Refusal::Untrusted, now, fx),
             Input::DialFailed { address } => self.on_dial_failed(&address, now, fx),
             Input::Contacts(addresses) => self.on_contacts(addresses),
             Input::Persisted { ticket } => self.on_persisted(ticket, now, fx),

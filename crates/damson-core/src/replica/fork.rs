@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use damson_crdt::{
-    Actor, Cell, CellId, Dot, DotRange, Epoch, Hlc, Intervals, Leaf, LiveDot, Operation, Path, Payload, Rule,
-    Target,
+    Actor, Cell, CellId, Dot, DotRange, Epoch, Hlc, Intervals, Leaf, LiveDot, NodeId, Operation, Path,
+    Payload, Rule, Target,
 };
 
 use super::Replica;
@@ -45,6 +45,11 @@ impl Replica {
         self.note_own_traces();
         self.traced = Vec::new();
         self.begin_unconfirmed();
+    }
+
+    /// The rows were written under another node's id: so what is unconfirmed in them is that node's, until a new life takes it.
+    pub fn was_written_by(&mut self, node: NodeId) {
+        self.actor.node = node;
     }
 
     /// From now on what is written is unconfirmed, until [`Replica::confirm`].

@@ -97,4 +97,8 @@ pub enum Refusal {
     #[n(6)]
     #[error("the member was forgotten: it has to come back empty")]
     Forgotten,
+    /// The refusing side has trusted another node at the address that the greeting names, or it names none.
+    #[n(7)]
+    #[error("another node was trusted at its address")]
+    Untrusted,
 }

@@ -8,6 +8,7 @@ use damson_core::crdt::NodeId;
 use damson_core::node::{Input, Lane as CoreLane, LinkId};
 use tokio::sync::{Notify, mpsc};
 
+use super::doorman;
 use super::held::Held;
 use super::{Driver, OpenLink};
 use crate::transport::{Lane, Link};
@@ -36,7 +37,13 @@ pub(super) async fn dial(driver: Arc<Driver>, address: String) {
         _ = stopping.wait_for(|stop| *stop) => return,
     };
     match dialed {
-        Ok(link) => run(driver, link, Some(address)).await,
+        Ok(link) => match driver.trusts(&address, link.peer).await {
+            Ok(()) => run(driver, link, Some(address)).await,
+            Err(error) => {
+                tracing::warn!(%error, "cannot join through this address");
+                driver.input([Input::DialFailed { address }]);
+            }
+        },
         Err(error) => {
             tracing::debug!(address, %error, "dial failed");
             if error.is_refusal() {
@@ -59,13 +66,37 @@ pub(super) async fn run(driver: Arc<Driver>, mut link: Link, dialed: Option<Stri
         state.links.insert(id, OpenLink { sender: link.sender, expelled: expelled.clone() });
         id
     };
-    driver.input([Input::LinkUp { link: id, peer: NodeId(link.peer), dialed }]);
-    tokio::select! {
-        () = read(&driver, id, &mut link.incoming) => {}
-        () = expelled.notified() => return,
+    let peer = NodeId(link.peer);
+    driver.input([Input::LinkUp { link: id, peer, dialed }]);
+    // Asked only now: a list that has changed before closes no link that was not up yet.
+    if driver.transport.admits(&link.peer) {
+        tokio::select! {
+            () = welcome(&driver, id, peer, &mut link.incoming) => {}
+            () = expelled.notified() => return,
+        }
     }
     driver.state.lock().links.remove(&id);
     driver.input([Input::LinkDown { link: id }]);
+}
+
+/// Reads a link whose peer is trusted, as far as that has to be looked at.
+async fn welcome(driver: &Arc<Driver>, id: LinkId, peer: NodeId, incoming: &mut mpsc::Receiver<Bytes>) {
+    if let Some(trust) = &driver.trust {
+        let mut stopping = driver.stopping.subscribe();
+        let hello = tokio::select! {
+            hello = doorman::trusted_hello(trust, peer, incoming) => hello,
+            _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        match hello {
+            Ok(hello) => driver.input(hello.map(|frame| Input::Frame { link: id, frame })),
+            Err(error) => {
+                tracing::warn!(%error, "a peer is refused");
+                driver.input([Input::Distrusted { link: id }]);
+                return;
+            }
+        }
+    }
+    read(driver, id, incoming).await;
 }
 
 /// Hands the node what comes over a link, until the link or the driver ends.

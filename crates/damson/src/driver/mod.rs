@@ -17,6 +17,7 @@
 mod calls;
 mod casting;
 mod disk;
+mod doorman;
 #[cfg(test)]
 mod failing;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use damson_core::crdt::NodeId;
 use damson_core::node::{CallError, Effect, Event, Input, LinkId, Node as Core, Waited, Written};
 use damson_core::replica::{Slot, Tx, WriteError};
 use damson_core::scope::ScopeName;
@@ -50,7 +52,8 @@ use crate::broadcast::{Exchanges, Handlers, offer_inspection};
 use crate::casts::{Heard, Listeners};
 use crate::clock::OsClock;
 use crate::names::Names;
-use crate::transport::{Idle, LinkSender, SendError, Transport};
+use crate::transport::{Idle, LinkSender, PeerId, SendError, Transport};
+use crate::trust::{Trust, TrustError};
 use crate::watch::Watchers;
 
 use calls::Services;
@@ -85,6 +88,7 @@ pub(crate) struct Driver {
     /// What was written waits for links that have nothing else to send.
     idle: Arc<Idle>,
     room: Room,
+    trust: Option<Arc<Trust>>,
     stopping: watch::Sender<bool>,
     /// Frames over the limit, which no link takes.
     dropped: AtomicU64,
@@ -122,6 +126,7 @@ impl Driver {
         disk: Disk,
         transport: Arc<dyn Transport>,
         room: Room,
+        trust: Option<Arc<Trust>>,
     ) -> Arc<Self> {
         let state = State {
             node,
@@ -149,6 +154,7 @@ impl Driver {
             moved: Notify::new(),
             idle: Arc::default(),
             room,
+            trust,
             stopping: watch::Sender::new(false),
             dropped: AtomicU64::new(0),
             expelled: AtomicU64::new(0),
@@ -192,6 +198,19 @@ impl Driver {
 
     pub fn room(&self) -> &Room {
         &self.room
+    }
+
+    /// Who was trusted on first use, if that is how it is decided.
+    pub fn trust(&self) -> Option<&Arc<Trust>> {
+        self.trust.as_ref()
+    }
+
+    /// May there be a link to the node that has answered at this address?
+    async fn trusts(&self, address: &str, peer: PeerId) -> Result<(), TrustError> {
+        match &self.trust {
+            Some(trust) => trust.dialed(address, NodeId(peer)).await,
+            None => Ok(()),
+        }
     }
 
     pub fn transport(&self) -> &dyn Transport {

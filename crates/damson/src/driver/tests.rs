@@ -187,8 +187,15 @@ async fn start(limits: LinkLimits) -> (Arc<Driver>, ByoHandle, Gate) {
         _ => None,
     });
     let last = tickets.max().unwrap();
-    let driver =
-        Driver::start(started.node, started.effects, clock, disk, Arc::new(transport), Room::new(PATIENCE));
+    let driver = Driver::start(
+        started.node,
+        started.effects,
+        clock,
+        disk,
+        Arc::new(transport),
+        Room::new(PATIENCE),
+        None,
+    );
     // No link opens before, and the disk's thread knows nothing of paused time.
     eventually(|| driver.disk.has_reached(last)).await;
     settled().await;

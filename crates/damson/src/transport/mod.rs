@@ -83,6 +83,11 @@ pub trait Transport: Send + Sync + 'static {
     /// there will be no more; a peer that fails to make a link is logged and counted and does not show here.
     fn accept(&self) -> BoxFuture<'_, Result<Link, TransportError>>;
 
+    /// Does it make links with this node? Asked once more when a link is up, because that may have changed since its handshake.
+    fn admits(&self, _peer: &PeerId) -> bool {
+        true
+    }
+
     /// The address under which this transport is reached, as far as it knows: a port of 0 has become a real one.
     fn local_address(&self) -> String;
 }

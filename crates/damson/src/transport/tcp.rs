@@ -157,6 +157,11 @@ impl TcpTransport {
         *self.shared.admission.write() = Arc::new(admission);
     }
 
+    /// Whom it makes links with.
+    pub fn admission(&self) -> Arc<Admission> {
+        self.shared.admission.read().clone()
+    }
+
     /// Its lookups of names, for others who look up the same.
     pub(crate) fn lookups(&self) -> Arc<Lookups> {
         self.shared.lookups.clone()
@@ -175,6 +180,10 @@ impl Transport for TcpTransport {
 
     fn accept(&self) -> BoxFuture<'_, Result<Link, TransportError>> {
         Box::pin(async move { self.accepted.lock().await.recv().await.ok_or(TransportError::Closed) })
+    }
+
+    fn admits(&self, peer: &PeerId) -> bool {
+        self.shared.admission.read().allowed.as_ref().is_none_or(|allowed| allowed.contains(peer))
     }
 
     fn local_address(&self) -> String {

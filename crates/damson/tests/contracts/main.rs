@@ -15,6 +15,7 @@ mod given;
 mod gossip;
 mod groups;
 mod handles;
+mod keys;
 mod numbers;
 mod publishers;
 mod replicas;
