@@ -4,7 +4,7 @@
 //! incarnation wins, and within one incarnation the worse state. Only the member itself raises its incarnation, which is
 //! how it refutes a suspicion.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -205,8 +205,7 @@ impl Roster {
                 .ok()
                 .filter(|member| member.id == id && member.incarnation < INCARNATION_MAX)
         };
-        let records = view.multi(&Slot::key(key.clone())).into_iter().filter_map(read);
-        let after = records.reduce(|best, other| if other.supersedes(&best) { other } else { best });
+        let after = resolved(view.multi(&Slot::key(key.clone())).into_iter().filter_map(read).collect());
         match after.as_ref().and_then(|record| record.forgotten) {
             Some(born) => self.forgotten.insert(id, born),
             None => self.forgotten.remove(&id),
@@ -225,6 +224,17 @@ impl Roster {
         before.iter().for_each(|member| self.tally.remove(member));
         before
     }
+}
+
+/// One of the records that were written at once. A database that any of them names as forgotten stays so, whatever its node
+/// has said meanwhile: others may have agreed without it.
+fn resolved(records: Vec<Member>) -> Option<Member> {
+    let forgotten: BTreeSet<u64> = records.iter().filter_map(|record| record.forgotten).collect();
+    let newer = |best: Member, other: Member| if other.supersedes(&best) { other } else { best };
+    let best = records.into_iter().reduce(newer)?;
+    let ended = best.born.filter(|born| forgotten.contains(born));
+    let forgotten = ended.or(best.forgotten).or(forgotten.last().copied());
+    Some(Member { forgotten, ..best })
 }
 
 #[cfg(test)]
@@ -269,6 +279,25 @@ mod tests {
                 roster.iter().flat_map(|m| m.hosted.iter().flatten()).collect();
             assert!(roster.named_scopes().eq(named), "step {step}");
         }
+    }
+
+    #[test]
+    fn what_was_forgotten_stays_so_although_its_node_said_more_at_the_same_time() {
+        let judged = Member { forgotten: Some(9), ..member(1, MemberState::Dead, None) };
+        let last_word = Member { incarnation: 1, ..member(1, MemberState::Left, None) };
+        let reborn = Member { incarnation: 2, born: Some(10), ..member(1, MemberState::Alive, None) };
+        for records in [[judged.clone(), last_word.clone()], [last_word.clone(), judged.clone()]] {
+            let after = resolved(records.to_vec()).unwrap();
+            assert!(after.is_forgotten(), "{after:?}");
+            assert_eq!((after.incarnation, after.state), (1, MemberState::Left));
+        }
+        // Who comes back with another database is a member, and the old one is still known.
+        for records in [[judged.clone(), reborn.clone()], [reborn, judged]] {
+            let after = resolved(records.to_vec()).unwrap();
+            assert!(!after.is_forgotten() && after.forgotten == Some(9), "{after:?}");
+        }
+        assert_eq!(resolved(vec![last_word.clone()]), Some(last_word));
+        assert_eq!(resolved(Vec::new()), None);
     }
 
     #[test]
