@@ -8,6 +8,8 @@ const RATES = [
   { label: "client commands", total: "commands", show: count },
   { label: "writes here", total: "writes", show: count },
   { label: "writes from others", total: "applied", show: count },
+  { label: "pushes to nodes", total: "pushed", show: count },
+  { label: "pulls from nodes", total: "sync_pulled", show: count },
   { label: "received from nodes", total: "peer_bytes_in", show: bytes },
   { label: "sent to nodes", total: "peer_bytes_out", show: bytes },
 ];
