@@ -9,7 +9,7 @@ const PERIOD_MS = 5000;
 const WIDTH = 1000;
 /** Room for the root on the left, and for names on the right. */
 const LEFT = 24;
-const RIGHT = 190;
+const RIGHT = 220;
 const SILENT = "M-4 -4 4 4M4 -4 -4 4";
 
 export class Tree {
@@ -107,7 +107,7 @@ function mark(place, root) {
   if (node.id === root) group.append(svg("circle", { cls: "halo", r: 13 }));
   group.append(svg("circle", { cls: "disc", r: 8 }));
   if (!node.reached) group.append(svg("path", { cls: "sign", d: SILENT }));
-  const note = node.reached ? (node.hops ? `${node.distance_ms} ms` : "") : `no answer (${node.error.replaceAll("_", " ")})`;
+  const note = node.reached ? (node.hops ? `${node.distance_ms} ms` : "") : "no answer";
   const above = node.id === root ? { x: -8, y: -18 } : { y: -12, "text-anchor": "middle" };
   const label = svg("text", leaf ? { x: 16, y: 4.5 } : above);
   label.append(svg("tspan", { text: cut(node.name) }), svg("tspan", { cls: "note", dx: 6, text: note }));
