@@ -30,6 +30,9 @@ pub(crate) fn check(config: &Config) -> Result<(), StartError> {
             "must be at least 1, or nothing would be announced",
         );
     }
+    if broadcast.fanout == Some(0) {
+        return wrong("broadcast.fanout", "must be at least 1, or nothing would be pushed");
+    }
     if broadcast.vector_bytes_per_s == 0 {
         return wrong("broadcast.vector_bytes_per_s", "must be at least 1, or trees would never grow");
     }
@@ -70,6 +73,7 @@ mod tests {
         assert!(
             named(broadcast(|config| config.vector_bytes_per_s = 0)).await.contains("vector_bytes_per_s")
         );
+        assert_eq!(named(broadcast(|config| config.fanout = Some(0))).await, "broadcast.fanout");
         assert_eq!(named(NodeBuilder::new("a").scopes_max(1)).await, "scopes_max");
     }
 }

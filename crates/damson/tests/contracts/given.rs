@@ -105,8 +105,9 @@ async fn a_lazy_peer_is_told_first_and_pushed_to_when_no_other_path_is_left() {
     .await;
     let [a, b, c] = [0, 1, 2].map(|at| nodes[at].id());
     let parent_is = |parent| nodes[2].tree(a).parent == Some(parent);
-    eventually("b stands between them", || parent_is(b) && nodes[0].tree(a).children == [b]).await;
-    assert!(nodes[0].tree(a).lazy.contains(&c), "it is linked, and told only");
+    let told_only = || nodes[0].tree(a).lazy.contains(&c);
+    let stands_between = || parent_is(b) && nodes[0].tree(a).children == [b] && told_only();
+    eventually("b stands between them, and c is linked and told only", stands_between).await;
     let [first, .., last] = &nodes[..] else { unreachable!() };
     let seen = |key: &'static str| last.scope("app").unwrap().counter(key).get() == 1;
     first.scope("app").unwrap().counter("along").add(1).await.unwrap();
