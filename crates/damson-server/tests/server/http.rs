@@ -55,7 +55,8 @@ pub async fn three() -> Vec<(Node, Server)> {
         let config = ServerConfig { http: Some("127.0.0.1:0".into()), ..ServerConfig::default() };
         all.push((node.clone(), start(node, config).await.unwrap()));
     }
-    eventually(async || all.iter().all(|(node, _)| node.status().links == 2)).await;
+    let knows_all = |node: &Node| node.status().links == 2 && node.status().members == 3;
+    eventually(async || all.iter().all(|(node, _)| knows_all(node))).await;
     all
 }
 
